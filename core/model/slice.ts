@@ -1,0 +1,188 @@
+/**
+ * The shape of a noun: what a file in this folder must provide to take part in the model.
+ *
+ * A noun owns one slice of the state. `decide` reads the whole state and returns events or a rejection; `evolve`
+ * sees any event and returns its own slice; everything else a noun can do is optional and listed in `Slice`.
+ */
+import type { Edit } from "./map.ts";
+import type { Event, State } from "./model.ts";
+import type { Fields, ObjectShape, Of } from "./shape.ts";
+
+/** A place in the log: one accepted command's events, or what a hub added by itself. */
+export interface Entry {
+  /** Position, 1, 2, 3 … without holes (but LO8). */
+  readonly seq: number;
+  /** Log time in milliseconds: never decreasing, unaffected by wall clocks. */
+  readonly atMs: number;
+  /** Wall time of the writer, an annotation for people. */
+  readonly wallMs: number;
+  /** The agent whose command it was, or `hub`. */
+  readonly by: string;
+  /** The submission's id; unique per agent within the receipts' window. Empty for entries of a hub. */
+  readonly id: string;
+  /** Fingerprint of the command, so that a reused id is told from a repeated one. Absent for entries of a hub. */
+  readonly digest?: string;
+  readonly events: readonly Event[];
+}
+
+/** What a decision may know besides the state. */
+export interface Context {
+  /** Who asks. */
+  readonly agent: string;
+  /** Log time in milliseconds. Nothing in the state is due at this time. */
+  readonly nowMs: number;
+  /** The seq its entry would get. */
+  readonly seq: number;
+  /** Whether the sender acts as an operator. */
+  readonly operator: boolean;
+  /** Id of the deciding engine. */
+  readonly hub: string;
+  /** The submission's id. */
+  readonly submission: string;
+  /** SHA-256 of the UTF-8 of a text, in lower-case hex. */
+  readonly hash: (text: string) => string;
+}
+
+/** Who asks a query. */
+export interface Asker {
+  readonly agent: string;
+  readonly nowMs: number;
+  readonly operator: boolean;
+  /** Whether names are proven by tokens: only then are direct messages private (ME10). */
+  readonly guarded: boolean;
+}
+
+/** Where an event stands, for `evolve`. */
+export interface At {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly wallMs: number;
+  readonly by: string;
+  readonly id: string;
+  /** Leave to change in place what this edit has created; absent: copy. */
+  readonly edit: Edit | undefined;
+}
+
+/** A refusal, as data: a stable code, a sentence of at most 400 characters for people, and typed fields. */
+export interface Rejection {
+  readonly code: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+/** Accepted, with what happened (nothing, when it was so already), or refused. */
+export type Decision = { readonly events: readonly Event[] } | { readonly rejection: Rejection };
+
+/** Describes one rejection of a noun: its fields, when it is given, and its sentence. */
+export interface Refusal<F extends ObjectShape["fields"] = ObjectShape["fields"]> {
+  readonly doc: string;
+  readonly fields: F;
+  readonly say: (fields: Fields<F>) => string;
+}
+
+/** A row of a noun's table of rejections. */
+export function refusal<const F extends ObjectShape["fields"]>(
+  doc: string,
+  fields: F,
+  say: (fields: Fields<F>) => string,
+): Refusal<F> {
+  return { doc, fields, say };
+}
+
+// biome-ignore format: one row a name reads better
+type FieldsOf<R> = R extends { readonly fields: infer F } ? Fields<F> : never;
+
+/** Longest sentence of a rejection, in characters (promise 10). */
+const SENTENCE_MAX = 400;
+
+/** Makes the `reject` of a noun from its table of rejections. */
+export function rejecter<const T extends { readonly [code: string]: { readonly say: (fields: never) => string } }>(
+  table: T,
+): <K extends keyof T & string>(code: K, fields: FieldsOf<T[K]>) => { readonly rejection: Rejection } {
+  return (code, fields) => {
+    const say = (table[code] as unknown as Refusal).say;
+    const sentence = say(fields as never);
+    const message = sentence.length > SENTENCE_MAX ? `${sentence.slice(0, SENTENCE_MAX - 1)}…` : sentence;
+    return { rejection: { ...(fields as object), code, message } };
+  };
+}
+
+/** Accepts with these events; with none where nothing changes. */
+export function accept(...events: readonly Event[]): { readonly events: readonly Event[] } {
+  return { events };
+}
+
+/** A command's schema with its sentence for the reference. */
+export function command<const F extends ObjectShape["fields"]>(doc: string, fields: F) {
+  return { kind: "object", doc, fields } as const;
+}
+
+/** An event's schema with its sentence for the reference. */
+export const event = command;
+
+/** A question about the state; pure, paged where it may be long. */
+export interface Query<P extends ObjectShape = ObjectShape, R = unknown> {
+  readonly params: P;
+  readonly doc: string;
+  /** May return a rejection instead of an answer. */
+  readonly answer: (state: State, params: Of<P>, asker: Asker) => R | { readonly rejection: Rejection };
+}
+
+/** A row of a noun's table of queries. */
+export function query<const F extends ObjectShape["fields"], R>(
+  doc: string,
+  fields: F,
+  answer: (
+    state: State,
+    params: Of<{ kind: "object"; fields: F }>,
+    asker: Asker,
+  ) => R | { readonly rejection: Rejection },
+): Query<{ kind: "object"; fields: F }, R> {
+  return { params: { kind: "object", fields }, doc, answer };
+}
+
+/** A part of a slice as it stands in a snapshot: plain values only, any order of rows. */
+export type Row = readonly [part: string, ...values: readonly unknown[]];
+
+/** Due times a noun keeps, turned into entries by whichever engine is awake (expiry.ts). */
+export interface Deadlines<S> {
+  /** The deadlines an event sets: `[dueMs, key]`. One may be superseded later; `lapse` decides what is true. */
+  readonly set: (event: Event, at: At) => readonly (readonly [dueMs: number, key: string])[];
+  /** Every deadline that stands. */
+  readonly all: (slice: S) => Iterable<readonly [dueMs: number, key: string]>;
+  /** What happens to `key` now, as the events of one entry by the hub; `undefined` when it is not due (any more). */
+  readonly lapse: (state: State, key: string, context: Context) => readonly Event[] | undefined;
+}
+
+type Handlers<S, E extends { readonly type: string }> = {
+  readonly [K in E["type"]]: (slice: S, event: Extract<E, { type: K }>, at: At) => S;
+} & {
+  readonly [K in Exclude<Event["type"], E["type"]>]?: (slice: S, event: Extract<Event, { type: K }>, at: At) => S;
+};
+
+/** One noun of the model: its state `S`, commands `C` and events `E`. */
+export interface Slice<S, C extends { readonly type: string }, E extends { readonly type: string }> {
+  readonly initial: S;
+  /** One pure function a command; never throws. */
+  readonly decide: {
+    readonly [K in C["type"]]: (state: State, command: Extract<C, { type: K }>, context: Context) => Decision;
+  };
+  /**
+   * One total function an event: its own are compulsory, others' are there for the taking. Must not read other
+   * slices: events carry what their readers need.
+   */
+  readonly evolve: Handlers<S, E>;
+  /** The slice as plain rows, and back. `load(save(s))` equals `s`, derived indexes aside. */
+  readonly save: (slice: S) => Iterable<Row>;
+  readonly load: (rows: Iterable<Row>) => S;
+  /** Builds the derived indexes that a bulk fold leaves out. Idempotent. */
+  readonly settle?: (slice: S) => S;
+  readonly deadlines?: Deadlines<S>;
+  /**
+   * Events this noun adds to another's, in the same entry (a task completed by a release). Sees the state before
+   * the entry and the events so far.
+   */
+  readonly join?: (state: State, events: readonly Event[], context: Context) => readonly Event[];
+  /** The next entry a hub adds after an entry (the grant to a waiter); asked again until it has none. */
+  readonly follow?: (state: State, context: Context) => readonly Event[] | undefined;
+}

@@ -1,0 +1,70 @@
+/**
+ * Transports: what carries frames between two ends.
+ *
+ * Contract, held by `test/contracts/transport.ts` over every implementation:
+ * - A frame arrives whole or not at all: never split, merged, altered or, within a connection, reordered.
+ * - When a connection breaks, frames may be lost, and on some transports repeated or delayed; both ends get `closed` once.
+ * - `send` never throws and never blocks; it queues. The sender watches `bufferedBytes`, and `drained` tells when a
+ *   connection that had been over its limit has room again.
+ * - A frame over `limits.frameBytesMax` is answered by an error reply or by the medium's own close; never by more memory.
+ */
+
+/** One JSON-RPC message (or batch): text is JSON, bytes are MessagePack. */
+export type Frame = string | Uint8Array;
+
+export type Codec = "json" | "msgpack";
+
+/** What a transport knows of the other end before the first frame. */
+export interface Peer {
+  /** `websocket`, `mqtt`, `memory` … */
+  readonly transport: string;
+  /** Network address where there is one; only for people and limits. */
+  readonly address?: string;
+  /** Whether it comes from this machine: only such peers may go without a token. */
+  readonly loopback: boolean;
+  /** The name the medium itself binds the connection to (an MQTT user, a spool folder); the session must open as it. */
+  readonly agent?: string;
+  /** A token the medium carried (an HTTP header, an MQTT password); never logged. */
+  readonly token?: string;
+  /** One request and away: ending it says nothing about the agent's presence (AG7). */
+  readonly oneShot?: boolean;
+}
+
+export interface Closed {
+  /** Whether the peer said goodbye (WebSocket 1000, MQTT DISCONNECT) or a last will: the agent is idle at once. */
+  readonly goodbye: boolean;
+  readonly reason: string;
+}
+
+export interface Receiver {
+  frame(frame: Frame): void;
+  /** The connection has room again after `bufferedBytes` had passed `limits.connectionBufferBytesMax`. */
+  drained(): void;
+  closed(how: Closed): void;
+}
+
+/** Why one end closes: the medium maps it to its own codes (WebSocket 1000, 1013, 1008 …). */
+export type CloseReason = "goodbye" | "too-slow" | "refused" | "taken-over" | "shutting-down" | "failed";
+
+export interface Connection {
+  readonly peer: Peer;
+  /** Which kind of frame the other end wants. */
+  readonly codec: Codec;
+  /** Set once, right away; frames that came before are delivered then. */
+  receive(receiver: Receiver): void;
+  send(frame: Frame): void;
+  /** Bytes accepted by `send` that the medium has not taken yet. */
+  readonly bufferedBytes: number;
+  /** Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. */
+  close(reason: CloseReason, words?: string): void;
+}
+
+export interface Listener {
+  /** Where it can be reached, with the port that was really taken. */
+  readonly urls: readonly string[];
+  /** Stops accepting, closes every connection with `shutting-down`, frees the port. */
+  close(): Promise<void>;
+}
+
+/** Called with each new connection. */
+export type Accept = (connection: Connection) => void;
