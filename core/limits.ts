@@ -15,6 +15,11 @@ export const limits = {
   /** Depth a parser can be made to recurse; JSON.parse alone would take 500,000. */
   nestingMax: 32,
   keysMax: 256,
+  /**
+   * Depth of a free-form object. Less than `nestingMax`, because what came in a request goes out deeper, inside an
+   * entry, a page of entries, a result and a batch.
+   */
+  freeNestingMax: 16,
   /** Requests in one JSON-RPC batch. */
   batchMax: 1000,
 
@@ -92,6 +97,30 @@ export const limits = {
   /** Leaves room for the envelope below `frameBytesMax`. */
   pageBytesMax: 512 * KiB,
 
+  // The log on disk.
+  /** Bytes one query of a long read aims at: bounds how long other work waits for it. */
+  logPageBytes: MiB,
+  logPageRowsMax: 1024,
+  /** How long a rolled-back log may go unnoticed: the witness is raised this often. */
+  witnessMs: SECOND,
+  /** Numbers left unused after an accepted loss, so that none that was handed out comes again (LO8). */
+  lossGap: 1_000_000,
+  /** How often other processes' appends are looked for; they must be seen within 100 ms. */
+  watchMs: 25,
+  /** How long one try for the write lock may block the thread; then other work has its turn. */
+  lockTryMs: 5,
+  /** How long an append waits for the write lock altogether before it is refused as `busy`. */
+  lockWaitMs: 10 * SECOND,
+  /** How long after a lost race an engine lets others go first, and for how long at most each time. */
+  contendedMs: 5 * SECOND,
+  yieldMs: 3,
+  /** Write-ahead bytes after which they are brought home by a worker: bounds the file and the next opening. */
+  checkpointBytes: 4 * MiB,
+  /** Freed when the disk is full, so that closing well still has room. */
+  reserveBytes: 256 * KiB,
+  fullRetryMs: SECOND,
+  snapshotChunkBytesMax: 64 * MiB,
+
   // Connections.
   connectionBufferBytesMax: MiB,
   /** A peer that does not drain for this long is closed with `too-slow`. */
@@ -102,6 +131,8 @@ export const limits = {
   headersMs: 5 * SECOND,
   requestMs: 10 * SECOND,
   pingMs: 30 * SECOND,
+  /** A closed connection may take this long to write out what is queued; then it is cut. */
+  closeMs: 2 * SECOND,
 
   // The client.
   reconnectMsMin: 100,

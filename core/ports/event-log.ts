@@ -48,6 +48,15 @@ export interface SnapshotStore {
   prune(keep: number): Promise<void>;
 }
 
+/**
+ * A loss the operator accepted (LO8) that no entry has said yet. The log ends at `afterSeq`; what stood above is gone,
+ * and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the next entry follows on it.
+ */
+export interface Loss {
+  readonly afterSeq: Seq;
+  readonly throughSeq: Seq;
+}
+
 /** That an engine is alive: refreshed beside the log, not an entry (AG8). */
 export interface LivenessMark {
   readonly hub: string;
@@ -61,6 +70,8 @@ export interface EventLog {
   readonly durability: Durability;
   /** Whether other handles (processes, engines) may append to the same log. */
   readonly shared: boolean;
+  /** Set while the newest thing in the log is an accepted loss: who folds goes on from `throughSeq` and says so. */
+  readonly lost?: Loss | undefined;
   /** The newest seq, seen fresh; 0 for an empty log. Cheap: asked before every refusal and read (LO4). */
   head(): Promise<Seq>;
   /**
@@ -69,7 +80,8 @@ export interface EventLog {
    */
   append(entries: readonly Entry[], after: Seq): Promise<Appended | Behind>;
   /**
-   * Everything after `after` up to the head at the time of the call, in chunks of any size.
+   * Everything after `after` up to the head at the time of the call, in chunks of any size. Seqs follow on one
+   * another, but for the hole an accepted loss left (LO8).
    * Throws `log.horizon` when `after` is below the horizon.
    */
   read(after: Seq): AsyncIterable<readonly Entry[]>;
