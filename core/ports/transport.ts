@@ -33,6 +33,10 @@ export interface Peer {
 export interface Closed {
   /** Whether the peer said goodbye (WebSocket 1000, MQTT DISCONNECT) or a last will: the agent is idle at once. */
   readonly goodbye: boolean;
+  /**
+   * For people, and its first word for programs: the `CloseReason` either end gave, `broken` when the connection was
+   * lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the words that came along.
+   */
   readonly reason: string;
 }
 
@@ -52,10 +56,14 @@ export interface Connection {
   readonly codec: Codec;
   /** Set once, right away; frames that came before are delivered then. */
   receive(receiver: Receiver): void;
+  /** Queues a frame, whose bytes the sender gives away: it must not change them afterwards. Harmless after `close`. */
   send(frame: Frame): void;
   /** Bytes accepted by `send` that the medium has not taken yet. */
   readonly bufferedBytes: number;
-  /** Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. */
+  /**
+   * Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. No frame is
+   * delivered afterwards; this end's own `closed` follows soon, never from within the call, with this reason.
+   */
   close(reason: CloseReason, words?: string): void;
 }
 
@@ -68,3 +76,32 @@ export interface Listener {
 
 /** Called with each new connection. */
 export type Accept = (connection: Connection) => void;
+
+/** How to call a hub; each transport uses what its medium knows. */
+export interface ConnectOptions {
+  /** The kind of frame wanted; `json` unless told otherwise. */
+  readonly codec?: Codec;
+  /** Proves the name to a hub with tokens; travels in the medium's own place for it, never in a url. */
+  readonly token?: string;
+  /** The agent's name, where the medium binds the connection to it. */
+  readonly agent?: string;
+  /** How long the first attempt may take; `limits.handshakeMs` unless told otherwise. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * What an implementation declares of itself beyond the contract; a case of the contract suite that needs an ability
+ * is only held against those that declare it.
+ */
+export interface Abilities {
+  /** Carries bytes, so that the codec may be `msgpack`. */
+  readonly binary: boolean;
+  /** `bufferedBytes` grows while the other end does not read (has not called `receive`), and `drained` follows. */
+  readonly backpressure: boolean;
+  /** The other end learns whether it was a goodbye. */
+  readonly goodbye: boolean;
+  /** The other end learns the `CloseReason`. */
+  readonly reasons: boolean;
+  /** What was sent before `close` still arrives at an end that reads. */
+  readonly flushes: boolean;
+}
