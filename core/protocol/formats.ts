@@ -62,7 +62,7 @@ function name(text: string): string | undefined {
   return RESERVED.has(text) ? "is a reserved name" : undefined;
 }
 
-/** Without brackets, braces and dot-dots there is nothing a pattern can get wrong. */
+/** Only brackets, braces, dot-dots, and letters that may grow by normalisation can make a pattern invalid. */
 function pattern(text: string): string | undefined {
   let plain = true;
   let intricate = false;
@@ -75,7 +75,7 @@ function pattern(text: string): string | undefined {
     else if (code === 0x5b || code === 0x5d || code === 0x7b || code === 0x7d) intricate = true;
   }
   if (!plain && !text.isWellFormed()) return LONE;
-  return intricate ? patternProblem(text) : undefined;
+  return intricate || !plain ? patternProblem(text) : undefined;
 }
 
 function text(value: string): string | undefined {

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../core/limits.ts";
+import { patternProblem } from "../../core/model/scopes.ts";
 import * as s from "../../core/model/shape.ts";
 import { fitsUtf8, utf8Length } from "../../core/protocol/formats.ts";
 import { toJsonSchema } from "../../core/protocol/json-schema.ts";
@@ -167,6 +168,27 @@ describe("properties", () => {
         },
       ),
     );
+  });
+
+  it("a pattern passes exactly when the model finds no problem in it", () => {
+    const pieces = fc.constantFrom(
+      ..."[]{},!-*?./\\ab~:é0",
+      "..",
+      "../",
+      "**/",
+      "\u0958",
+      "e\u0301",
+      "[a]",
+      "{a,b}",
+    );
+    const of = compile(s.string("pattern", limits.pathMax));
+    fc.assert(
+      fc.property(fc.array(pieces, { minLength: 1, maxLength: 12 }), (parts) => {
+        expect(of(parts.join(""))?.why).toBe(patternProblem(parts.join("")));
+      }),
+      { numRuns: 5000 },
+    );
+    expect(of("\u0958".repeat(1024))?.why).toBe(patternProblem("\u0958".repeat(1024)));
   });
 
   it("utf8Length counts as an encoder does", () => {
