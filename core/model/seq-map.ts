@@ -11,7 +11,8 @@
  * Ownership: as in `KeyMap`.
  */
 import { assert } from "../failures.ts";
-import { bitCount, Edit } from "./map.ts";
+import { Edit } from "./map.ts";
+import { bitCount } from "./trie.ts";
 
 type Owner = Edit | undefined;
 

@@ -1,7 +1,8 @@
 /** KeyMap against a native Map: contents, persistence, edits, order, and keys made to collide. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Edit, hashOf, KeyMap } from "../../core/model/map.ts";
+import { Edit, KeyMap } from "../../core/model/map.ts";
+import { hashOf } from "../../core/model/trie.ts";
 
 /**
  * `2 ** blocks` keys of one hash, as an attacker builds them: two blocks that take the hash from a start to the
