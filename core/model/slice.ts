@@ -4,9 +4,10 @@
  * A noun owns one slice of the state. `decide` reads the whole state and returns events or a rejection; `evolve`
  * sees any event and returns its own slice; everything else a noun can do is optional and listed in `Slice`.
  */
+import type { Settings } from "./log.ts";
 import type { Edit } from "./map.ts";
 import type { Event, State } from "./model.ts";
-import type { Fields, ObjectShape, Of } from "./shape.ts";
+import type { Fields, ObjectShape } from "./shape.ts";
 
 /** A place in the log: one accepted command's events, or what a hub added by itself. */
 export interface Entry {
@@ -59,8 +60,16 @@ export interface At {
   readonly wallMs: number;
   readonly by: string;
   readonly id: string;
+  /** The log's settings as of before this entry. */
+  readonly settings: Settings;
   /** Leave to change in place what this edit has created; absent: copy. */
   readonly edit: Edit | undefined;
+}
+
+/** On an event that answers an earlier, deferred command: whose. */
+export interface Closes {
+  readonly agent: string;
+  readonly submission: string;
 }
 
 /** A refusal, as data: a stable code, a sentence of at most 400 characters for people, and typed fields. */
@@ -74,10 +83,10 @@ export interface Rejection {
 export type Decision = { readonly events: readonly Event[] } | { readonly rejection: Rejection };
 
 /** Describes one rejection of a noun: its fields, when it is given, and its sentence. */
-export interface Refusal<F extends ObjectShape["fields"] = ObjectShape["fields"]> {
+export interface Refusal<P = never, F = ObjectShape["fields"]> {
   readonly doc: string;
   readonly fields: F;
-  readonly say: (fields: Fields<F>) => string;
+  readonly say: (fields: P) => string;
 }
 
 /** A row of a noun's table of rejections. */
@@ -85,23 +94,23 @@ export function refusal<const F extends ObjectShape["fields"]>(
   doc: string,
   fields: F,
   say: (fields: Fields<F>) => string,
-): Refusal<F> {
+): Refusal<Fields<F>, F> {
   return { doc, fields, say };
 }
 
-// biome-ignore format: one row a name reads better
-type FieldsOf<R> = R extends { readonly fields: infer F } ? Fields<F> : never;
+type FieldsOf<R> = R extends { readonly say: (fields: infer P) => string } ? P : never;
 
 /** Longest sentence of a rejection, in characters (promise 10). */
 const SENTENCE_MAX = 400;
 
 /** Makes the `reject` of a noun from its table of rejections. */
-export function rejecter<const T extends { readonly [code: string]: { readonly say: (fields: never) => string } }>(
+export function rejecter<
+  const T extends { readonly [code: string]: { readonly say: (fields: never) => string } },
+>(
   table: T,
 ): <K extends keyof T & string>(code: K, fields: FieldsOf<T[K]>) => { readonly rejection: Rejection } {
   return (code, fields) => {
-    const say = (table[code] as unknown as Refusal).say;
-    const sentence = say(fields as never);
+    const sentence = table[code]?.say(fields as never) ?? code;
     const message = sentence.length > SENTENCE_MAX ? `${sentence.slice(0, SENTENCE_MAX - 1)}…` : sentence;
     return { rejection: { ...(fields as object), code, message } };
   };
@@ -120,36 +129,34 @@ export function command<const F extends ObjectShape["fields"]>(doc: string, fiel
 /** An event's schema with its sentence for the reference. */
 export const event = command;
 
-/** A question about the state; pure, paged where it may be long. */
-export interface Query<P extends ObjectShape = ObjectShape, R = unknown> {
-  readonly params: P;
+/** A question about the state; pure, paged where it may be long. May be answered by a rejection. */
+export interface Query<P = never, R = unknown> {
+  readonly params: ObjectShape;
   readonly doc: string;
-  /** May return a rejection instead of an answer. */
-  readonly answer: (state: State, params: Of<P>, asker: Asker) => R | { readonly rejection: Rejection };
+  readonly answer: (state: State, params: P, asker: Asker) => R | { readonly rejection: Rejection };
 }
 
 /** A row of a noun's table of queries. */
 export function query<const F extends ObjectShape["fields"], R>(
   doc: string,
   fields: F,
-  answer: (
-    state: State,
-    params: Of<{ kind: "object"; fields: F }>,
-    asker: Asker,
-  ) => R | { readonly rejection: Rejection },
-): Query<{ kind: "object"; fields: F }, R> {
+  answer: Query<Fields<F>, R>["answer"],
+): Query<Fields<F>, R> {
   return { params: { kind: "object", fields }, doc, answer };
 }
 
 /** A part of a slice as it stands in a snapshot: plain values only, any order of rows. */
 export type Row = readonly [part: string, ...values: readonly unknown[]];
 
+/** When something is due, in log time, and what. */
+export type Due = readonly [dueMs: number, key: string];
+
 /** Due times a noun keeps, turned into entries by whichever engine is awake (expiry.ts). */
-export interface Deadlines<S> {
-  /** The deadlines an event sets: `[dueMs, key]`. One may be superseded later; `lapse` decides what is true. */
-  readonly set: (event: Event, at: At) => readonly (readonly [dueMs: number, key: string])[];
+export interface Deadlines {
+  /** The deadline an event sets, seen with the state after it. It may be superseded later; `lapse` tells the truth. */
+  readonly set: (event: Event, state: State) => Due | undefined;
   /** Every deadline that stands. */
-  readonly all: (slice: S) => Iterable<readonly [dueMs: number, key: string]>;
+  readonly all: (state: State) => Iterable<Due>;
   /** What happens to `key` now, as the events of one entry by the hub; `undefined` when it is not due (any more). */
   readonly lapse: (state: State, key: string, context: Context) => readonly Event[] | undefined;
 }
@@ -157,7 +164,11 @@ export interface Deadlines<S> {
 type Handlers<S, E extends { readonly type: string }> = {
   readonly [K in E["type"]]: (slice: S, event: Extract<E, { type: K }>, at: At) => S;
 } & {
-  readonly [K in Exclude<Event["type"], E["type"]>]?: (slice: S, event: Extract<Event, { type: K }>, at: At) => S;
+  readonly [K in Exclude<Event["type"], E["type"]>]?: (
+    slice: S,
+    event: Extract<Event, { type: K }>,
+    at: At,
+  ) => S;
 };
 
 /** One noun of the model: its state `S`, commands `C` and events `E`. */
@@ -176,13 +187,31 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   readonly save: (slice: S) => Iterable<Row>;
   readonly load: (rows: Iterable<Row>) => S;
   /** Builds the derived indexes that a bulk fold leaves out. Idempotent. */
-  readonly settle?: (slice: S) => S;
-  readonly deadlines?: Deadlines<S>;
+  readonly settle?: (slice: S, settings: Settings) => S;
+  readonly deadlines?: Deadlines;
   /**
    * Events this noun adds to another's, in the same entry (a task completed by a release). Sees the state before
    * the entry and the events so far.
    */
   readonly join?: (state: State, events: readonly Event[], context: Context) => readonly Event[];
-  /** The next entry a hub adds after an entry (the grant to a waiter); asked again until it has none. */
-  readonly follow?: (state: State, context: Context) => readonly Event[] | undefined;
+  /**
+   * The next entry a hub adds after the entry `cause` (the grant to a waiter); asked again until it has none. Without
+   * a cause, after a recovery: whatever is owed from before.
+   */
+  readonly follow?: (
+    state: State,
+    context: Context,
+    cause: number | undefined,
+  ) => readonly Event[] | undefined;
+  /** What the sender of a command is told of an event of its entry, besides `seq`; a rejection ends a wait in vain. */
+  readonly answer?: {
+    readonly [K in E["type"]]?: (
+      event: Extract<E, { type: K }>,
+      entry: Entry,
+    ) => object | { readonly rejection: Rejection };
+  };
+  /** Events that leave their command unanswered until a later event names it in `closes`. */
+  readonly defers?: readonly E["type"][];
+  /** The event as those may see it who are not in on it (ME10); the same object where nothing is hidden. */
+  readonly redact?: { readonly [K in E["type"]]?: (event: Extract<E, { type: K }>, asker: Asker) => Event };
 }

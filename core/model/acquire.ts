@@ -1,0 +1,313 @@
+/**
+ * Acquire: deciding a `claim.acquire`, from its first reading to a grant, a place in the queue or a refusal.
+ *
+ * Order of precedence where several refusals apply: scope, own epoch, quota, holder of the id, overlaps, earlier
+ * waiters, deadlock.
+ */
+import { limits } from "../limits.ts";
+import { type Checkpoint, checkpointFor } from "./checkpoints.ts";
+import type { Claim } from "./claim-state.ts";
+import { type ClaimCommand, overQuota, staleEpoch } from "./claims.ts";
+import { cycleThrough, deadlock } from "./deadlock.ts";
+import { invalid } from "./log.ts";
+import type { Event, State } from "./model.ts";
+import { heldScope, holderOf, nearby, overlapping, type Want, waitsAhead } from "./obstacles.ts";
+import { compileScope, firstOverlap, normaliseScope, type Scope } from "./scopes.ts";
+import { boolean, integer, list, object, optional, string } from "./shape.ts";
+import { accept, type Context, type Decision, type Rejection, refusal, rejecter } from "./slice.ts";
+import type { Terms } from "./terms.ts";
+import { positionOf } from "./waits.ts";
+
+type Acquire = Extract<ClaimCommand, { type: "claim.acquire" }>;
+
+const id = string("id", limits.idMax);
+const path = string("path", limits.pathMax);
+
+export const acquireRejections = {
+  "claim.held": refusal(
+    "The id is held by another (or, with `fresh`, by anybody).",
+    {
+      claim: id,
+      holder: id,
+      epoch: integer(1),
+      expiresAtMs: integer(0),
+      remainingMs: integer(0),
+      note: optional(string("line", limits.noteMax)),
+      waiting: integer(0),
+    },
+    (f) =>
+      `${f.claim} is held by ${f.holder} for another ${span(f.remainingMs)}${f.waiting > 0 ? `, ${f.waiting} waiting` : ""}` +
+      `${f.note === undefined ? "" : ` ("${f.note.slice(0, 80)}")`}. Wait for it (waitMs), take other work, or ask ` +
+      `${f.holder} to hand it off; nothing was changed.`,
+  ),
+  "claim.overlap": refusal(
+    "Live claims of others cover some of the same paths.",
+    {
+      conflicts: list(
+        object({
+          claim: id,
+          holder: id,
+          epoch: integer(1),
+          expiresAtMs: integer(0),
+          remainingMs: integer(0),
+          mine: path,
+          theirs: path,
+        }),
+        limits.conflictsShown,
+      ),
+      more: boolean,
+    },
+    ({ conflicts, more }) => {
+      const first = conflicts[0];
+      const others =
+        conflicts.length > 1 ? ` (and ${conflicts.length - 1}${more ? " or more" : ""} others)` : "";
+      return first === undefined
+        ? "The paths are covered by others; nothing was changed."
+        : `${clip(first.mine)} meets ${clip(first.theirs)}, held by ${first.holder} as ${clip(first.claim)} for another ` +
+            `${span(first.remainingMs)}${others}. Wait for it (waitMs), choose other files, or ask ${first.holder}; ` +
+            "nothing was changed.";
+    },
+  ),
+  "claim.queued-ahead": refusal(
+    "Nobody holds it, but others wait for it and came earlier.",
+    { claim: id, agent: id, theirs: id, waiting: integer(1) },
+    (f) =>
+      `${f.agent} waits for ${clip(f.theirs)}, which ${clip(f.claim)} meets, and came first (${f.waiting} waiting). ` +
+      "Queue behind with waitMs, or choose other work; nothing was changed.",
+  ),
+  "scope.outside": refusal(
+    "A path is absolute, starts with `~`, or climbs above the worktree's root.",
+    { path },
+    (f) =>
+      `${clip(f.path)} is outside the worktree. Give paths relative to its root, like src/a.ts; nothing was changed.`,
+  ),
+} as const;
+const reject = rejecter(acquireRejections);
+
+/** Decides a `claim.acquire` (CL1 to CL8, WA1, WA3, WA4). */
+export function acquire(state: State, command: Acquire, context: Context): Decision {
+  const asked = termsOf(command);
+  if ("rejection" in asked) return asked;
+  const mine = state.claims.live.get(command.claim);
+  if (mine !== undefined && mine.holder === context.agent)
+    return again(state, command, mine, asked.terms, context);
+  const quota = overQuota(state, context.agent);
+  if (quota !== undefined) return quota;
+  const widened = widen(command, asked.terms.scope);
+  if ("rejection" in widened) return widened;
+  const terms: Terms = { ...asked.terms, ...widened };
+  const want = wantOf(command.claim, context.agent, terms);
+  const obstacle = refuse(state, want, context);
+  const ttlMs = command.ttlMs ?? limits.ttlMsDefault;
+  if (obstacle === undefined) return accept(grant(state, want, terms, ttlMs, context));
+  return queue(state, command, want, { ...terms, ttlMs }, obstacle, context);
+}
+
+/** The event that grants `want` now; nothing stands in its way. */
+export function grant(
+  state: State,
+  want: Want,
+  terms: Terms,
+  ttlMs: number,
+  context: Context,
+): Extract<Event, { type: "claim.granted" }> {
+  const checkpoint: Checkpoint | undefined = checkpointFor(state, want.claim, terms.task);
+  const near: { claim: string; holder: string; worktree?: string }[] = [];
+  let more = false;
+  for (const { claim, holder, scope } of nearby(state, want)) {
+    if (near.length === limits.nearbyShown) {
+      more = true;
+      break;
+    }
+    near.push({ claim, holder, ...(scope?.worktree === undefined ? {} : { worktree: scope.worktree }) });
+  }
+  return {
+    type: "claim.granted",
+    claim: want.claim,
+    holder: want.agent,
+    epoch: context.seq,
+    ttlMs,
+    expiresAtMs: context.nowMs + ttlMs,
+    ...terms,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(near.length === 0 ? {} : { nearby: near }),
+    ...(more ? { nearbyMore: true } : {}),
+  };
+}
+
+/** What is wanted, for the search of obstacles. */
+export function wantOf(claim: string, agent: string, terms: Terms): Want {
+  const { scope, shared = false, acrossWorktrees = false } = terms;
+  return { claim, agent, shared, acrossWorktrees, ...(scope === undefined ? {} : { scope }) };
+}
+
+/** The refusal for overlaps with live claims of others, if there are any (CL3). */
+export function overlapRefusal(state: State, want: Want, nowMs: number) {
+  if (want.scope === undefined) return undefined;
+  const { foldCase } = state.log.settings;
+  const conflicts = [];
+  let more = false;
+  for (const { claim, holder, epoch, expiresAtMs, scope } of overlapping(state, want)) {
+    if (conflicts.length === limits.conflictsShown) {
+      more = true;
+      break;
+    }
+    const where = scope && firstOverlap(compileScope(want.scope, foldCase), compileScope(scope, foldCase));
+    const { mine, theirs } = where ?? { mine: "**", theirs: "**" };
+    conflicts.push({ claim, holder, epoch, expiresAtMs, remainingMs: expiresAtMs - nowMs, mine, theirs });
+  }
+  return conflicts.length === 0 ? undefined : reject("claim.overlap", { conflicts, more });
+}
+
+/** A canonical scope, or the refusal that says what is wrong with it. */
+export function canonical(scope: Scope): { readonly scope: Scope } | { readonly rejection: Rejection } {
+  const normal = normaliseScope(scope);
+  if ("scope" in normal) return normal;
+  const { problem } = normal;
+  if (problem.kind === "outside") return reject("scope.outside", { path: problem.path });
+  return invalid(`scope/${problem.at}`, problem.why);
+}
+
+/** The holder acquires its own claim again (CL5, CL5b). */
+function again(state: State, command: Acquire, mine: Claim, asked: Terms, context: Context): Decision {
+  if (command.fresh === true) return heldRefusal(state, mine, context.nowMs);
+  if (command.epoch !== undefined && command.epoch !== mine.epoch) return staleEpoch(mine);
+  const widened = widen(command, asked.scope ?? mine.scope);
+  if ("rejection" in widened) return widened;
+  const given: Terms = { ...asked, ...(widened.scope === mine.scope ? {} : { scope: widened.scope }) };
+  const terms: Terms = { ...termsHeld(mine), ...given };
+  const ttlMs = command.ttlMs ?? mine.ttlMs;
+  const want = wantOf(mine.claim, mine.holder, terms);
+  const onlyLease =
+    given.scope === undefined && given.shared === undefined && given.acrossWorktrees === undefined;
+  const obstacle = onlyLease ? undefined : refuse(state, want, context);
+  if (obstacle !== undefined) return queue(state, command, want, { ...terms, ttlMs }, obstacle, context);
+  if (command.epoch === undefined) return accept(grant(state, want, terms, ttlMs, context));
+  return accept(extension(mine, given, ttlMs, context.nowMs));
+}
+
+/** The event that extends a claim under its epoch and replaces what is given. */
+export function extension(mine: Claim, given: Terms, ttlMs: number, nowMs: number) {
+  const { claim, holder, epoch } = mine;
+  return {
+    type: "claim.renewed",
+    claim,
+    holder,
+    epoch,
+    ttlMs,
+    expiresAtMs: nowMs + ttlMs,
+    ...given,
+  } as const;
+}
+
+/** The first of the reasons not to grant, in order of precedence. */
+function refuse(state: State, want: Want, context: Context) {
+  const held = holderOf(state, want);
+  if (held !== undefined) return heldRefusal(state, held, context.nowMs);
+  const overlap = overlapRefusal(state, want, context.nowMs);
+  if (overlap !== undefined) return overlap;
+  let first: { agent: string; claim: string } | undefined;
+  let waiting = 0;
+  for (const wait of waitsAhead(state, want, context.seq, heldScope(state, want))) {
+    first ??= wait;
+    waiting += 1;
+  }
+  if (first === undefined) return undefined;
+  return reject("claim.queued-ahead", {
+    claim: want.claim,
+    agent: first.agent,
+    theirs: first.claim,
+    waiting,
+  });
+}
+
+function queue(
+  state: State,
+  command: Acquire,
+  want: Want,
+  terms: Terms & { readonly ttlMs: number },
+  obstacle: { readonly rejection: Rejection },
+  context: Context,
+): Decision {
+  const waitMs = command.waitMs ?? 0;
+  if (waitMs === 0) return obstacle;
+  const quota = overQuota(state, context.agent);
+  if (quota !== undefined) return quota;
+  const cycle = cycleThrough(state, want, context.seq);
+  if (cycle !== undefined) return deadlock(cycle);
+  return accept({
+    type: "claim.queued",
+    claim: want.claim,
+    agent: want.agent,
+    submission: context.submission,
+    position: positionOf(state, want, context.seq),
+    deadlineMs: context.nowMs + waitMs,
+    ...terms,
+  });
+}
+
+/** What the command asks for, its scope canonical and not yet widened. */
+function termsOf(command: Acquire): { readonly terms: Terms } | { readonly rejection: Rejection } {
+  const { shared, acrossWorktrees, note, task, onGone, git } = command;
+  const given: { readonly scope?: Scope } | { readonly rejection: Rejection } =
+    command.scope === undefined ? {} : canonical(command.scope);
+  if ("rejection" in given) return given;
+  return {
+    terms: {
+      ...given,
+      ...(shared === undefined ? {} : { shared }),
+      ...(acrossWorktrees === undefined ? {} : { acrossWorktrees }),
+      ...(note === undefined ? {} : { note }),
+      ...(task === undefined ? {} : { task }),
+      ...(onGone === undefined ? {} : { onGone }),
+      ...(git === undefined ? {} : { git }),
+    },
+  };
+}
+
+/** The scope with `addFiles` and `addPaths` joined to it. */
+function widen(
+  { addFiles, addPaths }: Acquire,
+  scope: Scope | undefined,
+): { readonly scope?: Scope } | { readonly rejection: Rejection } {
+  if (addFiles === undefined && addPaths === undefined) return scope === undefined ? {} : { scope };
+  const files = [...(scope?.files ?? []), ...(addFiles ?? [])];
+  const paths = [...(scope?.paths ?? []), ...(addPaths ?? [])];
+  return canonical({
+    ...(scope?.worktree === undefined ? {} : { worktree: scope.worktree }),
+    ...(files.length === 0 ? {} : { files }),
+    ...(paths.length === 0 ? {} : { paths }),
+  });
+}
+
+function termsHeld({ scope, shared, acrossWorktrees, note, task, onGone, git }: Claim): Terms {
+  return {
+    ...(scope === undefined ? {} : { scope }),
+    ...(shared ? { shared } : {}),
+    ...(acrossWorktrees ? { acrossWorktrees } : {}),
+    ...(note === undefined ? {} : { note }),
+    ...(task === undefined ? {} : { task }),
+    ...(onGone === undefined ? {} : { onGone }),
+    ...(git === undefined ? {} : { git }),
+  };
+}
+
+function heldRefusal(state: State, { claim, holder, epoch, expiresAtMs, note }: Claim, nowMs: number) {
+  const waiting = state.waits.byClaim.get(claim)?.length ?? 0;
+  const remainingMs = expiresAtMs - nowMs;
+  const said = note === undefined ? {} : { note };
+  return reject("claim.held", { claim, holder, epoch, expiresAtMs, remainingMs, ...said, waiting });
+}
+
+/** A length of time for people: `45 s`, `12 min`, `3 h`. */
+function span(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+}
+
+/** So that a long path cannot push the advice out of a sentence. */
+function clip(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 29)}…${text.slice(-30)}` : text;
+}

@@ -1,0 +1,209 @@
+/**
+ * The claims' part of the state, and the only functions that change it.
+ *
+ * Invariant: no two live claims of different holders overlap within one worktree (or across, where one asks for it),
+ * unless both are shared; and every epoch is the seq of the entry that granted it, so none is ever given twice.
+ * `order`, `holdings` and `endedOrder` say the same as `live` and `ended`, in another order.
+ */
+import { type Edit, KeyMap } from "./map.ts";
+import { ScopeIndex } from "./scope-index.ts";
+import type { Scope } from "./scopes.ts";
+import { SeqMap } from "./seq-map.ts";
+import type { At, Row } from "./slice.ts";
+import type { Terms } from "./terms.ts";
+
+export type ClaimStatus = "claimed" | "working" | "input-required";
+export type Outcome = "done" | "failed" | "abandoned";
+/** How a claim ended. */
+export type Ending = Outcome | "expired" | "broken";
+
+/** A live claim. Times are log time. */
+export interface Claim extends Terms {
+  readonly claim: string;
+  readonly holder: string;
+  readonly epoch: number;
+  readonly shared: boolean;
+  readonly acrossWorktrees: boolean;
+  readonly status: ClaimStatus;
+  readonly artifact?: string;
+  readonly ttlMs: number;
+  readonly grantedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** What is remembered of a claim that ended. */
+export interface Ended {
+  readonly lastHolder: string;
+  readonly endedAtMs: number;
+  readonly how: Ending;
+  readonly epoch: number;
+  /** Its place in `endedOrder`. */
+  readonly place: number;
+}
+
+/** What an entry set free: those who wait for it are looked at right behind that entry. */
+export interface Freed {
+  readonly claim: string;
+  readonly scope?: Scope;
+}
+
+export interface ClaimsState {
+  readonly live: KeyMap<Claim>;
+  /** Live claims by the epoch of their grant. */
+  readonly order: SeqMap<string>;
+  /** The ids each agent holds, by epoch. */
+  readonly holdings: KeyMap<readonly string[]>;
+  readonly ended: KeyMap<Ended>;
+  readonly endedOrder: SeqMap<string>;
+  readonly nextEnded: number;
+  /** What the newest entry that freed something set free. */
+  readonly freed: { readonly seq: number; readonly items: readonly Freed[] };
+  /** Live scoped claims; absent during a bulk fold. Derived. */
+  readonly index: ScopeIndex | undefined;
+  /** Those among them that refuse across worktrees. Derived. */
+  readonly across: ScopeIndex | undefined;
+}
+
+/** Before the first entry. */
+export const noClaims: ClaimsState = {
+  live: KeyMap.empty(),
+  order: SeqMap.empty(),
+  holdings: KeyMap.empty(),
+  ended: KeyMap.empty(),
+  endedOrder: SeqMap.empty(),
+  nextEnded: 0,
+  freed: { seq: 0, items: [] },
+  index: undefined,
+  across: undefined,
+};
+
+/** Adds a live claim whose id is not live. */
+export function put(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
+  const held = slice.holdings.get(claim.holder);
+  const ended = slice.ended.get(claim.claim);
+  return {
+    ...slice,
+    live: slice.live.set(claim.claim, claim, at.edit),
+    order: slice.order.set(claim.epoch, claim.claim, at.edit),
+    holdings: slice.holdings.set(claim.holder, held ? [...held, claim.claim] : [claim.claim], at.edit),
+    ended: ended === undefined ? slice.ended : slice.ended.delete(claim.claim, at.edit),
+    endedOrder: ended === undefined ? slice.endedOrder : slice.endedOrder.delete(ended.place, at.edit),
+    ...entered(slice, claim, at.edit),
+  };
+}
+
+/** Takes a live claim away. */
+export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
+  const held = (slice.holdings.get(claim.holder) ?? []).filter((id) => id !== claim.claim);
+  return {
+    ...slice,
+    live: slice.live.delete(claim.claim, at.edit),
+    order: slice.order.delete(claim.epoch, at.edit),
+    holdings:
+      held.length === 0
+        ? slice.holdings.delete(claim.holder, at.edit)
+        : slice.holdings.set(claim.holder, held, at.edit),
+    ...left(slice, claim, at.edit),
+  };
+}
+
+/** Same epoch, other terms: only what changed is touched. */
+export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At): ClaimsState {
+  const live = slice.live.set(after.claim, after, at.edit);
+  const same = before.scope === after.scope && before.acrossWorktrees === after.acrossWorktrees;
+  if (same && before.shared === after.shared) return { ...slice, live };
+  const moved = { ...slice, live, ...left(slice, before, at.edit) };
+  return freeing({ ...moved, ...entered(moved, after, at.edit) }, before, at);
+}
+
+/** Notes what an entry sets free. */
+export function freeing(slice: ClaimsState, { claim, scope }: Freed, at: At): ClaimsState {
+  const freed: Freed = scope === undefined ? { claim } : { claim, scope };
+  const items = slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
+  return { ...slice, freed: { seq: at.seq, items } };
+}
+
+/** Ends the live claim with this epoch, if there is one, and remembers how. */
+export function end(
+  slice: ClaimsState,
+  event: { readonly claim: string; readonly epoch: number },
+  how: Ending,
+  at: At,
+): ClaimsState {
+  const claim = slice.live.get(event.claim);
+  if (claim === undefined || claim.epoch !== event.epoch) return slice;
+  const place = slice.nextEnded;
+  const record: Ended = { lastHolder: claim.holder, endedAtMs: at.atMs, how, epoch: claim.epoch, place };
+  const gone = freeing(remove(slice, claim, at), claim, at);
+  let ended = gone.ended.set(claim.claim, record, at.edit);
+  let endedOrder = gone.endedOrder.set(place, claim.claim, at.edit);
+  while (endedOrder.size > at.settings.endedClaimsMax) {
+    const oldest = endedOrder.first();
+    if (oldest === undefined) break;
+    ended = ended.delete(oldest[1], at.edit);
+    endedOrder = endedOrder.delete(oldest[0], at.edit);
+  }
+  return { ...gone, ended, endedOrder, nextEnded: place + 1 };
+}
+
+/** With the indexes that a bulk fold leaves out. */
+export function indexed(slice: ClaimsState, foldCase: boolean): ClaimsState {
+  if (slice.index !== undefined) return slice;
+  const scoped: [string, Scope][] = [];
+  const across: [string, Scope][] = [];
+  for (const { claim, scope, acrossWorktrees } of slice.live.values()) {
+    if (scope === undefined) continue;
+    scoped.push([claim, scope]);
+    if (acrossWorktrees) across.push([claim, scope]);
+  }
+  return { ...slice, index: ScopeIndex.build(foldCase, scoped), across: ScopeIndex.build(foldCase, across) };
+}
+
+export function* saveClaims(slice: ClaimsState): IterableIterator<Row> {
+  for (const claim of slice.live.values()) yield ["live", claim];
+  for (const [claim, ended] of slice.ended) yield ["ended", claim, ended];
+  yield ["next", slice.nextEnded];
+  yield ["freed", slice.freed];
+}
+
+export function loadClaims(rows: Iterable<Row>): ClaimsState {
+  const live: Claim[] = [];
+  const ended: [string, Ended][] = [];
+  let { nextEnded, freed } = noClaims;
+  for (const [part, first, second] of rows) {
+    if (part === "live") live.push(first as Claim);
+    else if (part === "ended") ended.push([first as string, second as Ended]);
+    else if (part === "next") nextEnded = first as number;
+    else freed = first as ClaimsState["freed"];
+  }
+  live.sort((a, b) => a.epoch - b.epoch);
+  const holdings = new Map<string, string[]>();
+  for (const { holder, claim } of live) {
+    const held = holdings.get(holder);
+    if (held === undefined) holdings.set(holder, [claim]);
+    else held.push(claim);
+  }
+  const places = ended.map(([id, { place }]) => [place, id] as const).sort(([a], [b]) => a - b);
+  return {
+    ...noClaims,
+    live: KeyMap.from(live.map((claim) => [claim.claim, claim] as const)),
+    order: SeqMap.from(live.map((claim) => [claim.epoch, claim.claim] as const)),
+    holdings: KeyMap.from(holdings),
+    ended: KeyMap.from(ended),
+    endedOrder: SeqMap.from(places),
+    nextEnded,
+    freed,
+  };
+}
+
+function entered(slice: ClaimsState, { claim, scope, acrossWorktrees }: Claim, edit: Edit | undefined) {
+  if (scope === undefined || slice.index === undefined) return {};
+  const index = slice.index.add(claim, scope, edit);
+  return acrossWorktrees ? { index, across: slice.across?.add(claim, scope, edit) } : { index };
+}
+
+function left(slice: ClaimsState, { claim, scope, acrossWorktrees }: Claim, edit: Edit | undefined) {
+  if (scope === undefined || slice.index === undefined) return {};
+  const index = slice.index.remove(claim, scope, edit);
+  return acrossWorktrees ? { index, across: slice.across?.remove(claim, scope, edit) } : { index };
+}

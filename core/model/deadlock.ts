@@ -1,0 +1,144 @@
+/**
+ * Deadlock: whether a wait would close a cycle of agents each holding, or queued before another for, what the next
+ * one waits for (WA4).
+ *
+ * The graph is never stored: its edges are what stands in the way of each wait right now, so an ended wait can leave
+ * no false edge behind (WA5). A search visits each wait once.
+ */
+import { limits } from "../limits.ts";
+import type { Claim } from "./claim-state.ts";
+import type { State } from "./model.ts";
+import { heldScope, holderOf, overlapping, type Want, waitsAhead } from "./obstacles.ts";
+import { list, type Of, object, optional, string } from "./shape.ts";
+import { refusal, rejecter } from "./slice.ts";
+import type { Wait } from "./waits.ts";
+
+/** Steps of a cycle shown in a refusal. */
+const CYCLE_SHOWN = 100;
+
+const id = string("id", limits.idMax);
+/** One step of a cycle: `agent` waits for the claim `waitsFor`, while holding what the one before it waits for. */
+export const cycle = list(object({ agent: id, holds: optional(id), waitsFor: id }), CYCLE_SHOWN);
+export type Cycle = Of<typeof cycle>;
+
+export const deadlockRejections = {
+  "claim.deadlock": refusal(
+    "The wait, hand-off or widening would close a cycle of agents waiting for each other.",
+    { cycle },
+    ({ cycle }) =>
+      `This would deadlock: ${cycle.map((step) => `${step.agent} waits for ${step.waitsFor}`).join(", ")}. ` +
+      "Release what you hold first, or take the claims in one order; nothing was changed.",
+  ),
+} as const;
+const reject = rejecter(deadlockRejections);
+
+/** The refusal that shows the cycle. */
+export function deadlock(cycle: Cycle) {
+  return reject("claim.deadlock", { cycle });
+}
+
+interface Edge {
+  readonly agent: string;
+  readonly holds?: string;
+}
+
+/** The cycle that `want` would close by waiting from now on, if any. */
+export function cycleThrough(state: State, want: Want, before: number): Cycle | undefined {
+  return search(state, want.agent, [{ want, before }], undefined);
+}
+
+/** The cycle that handing `claim` to `to` would close, if any. */
+export function cycleByHandoff(state: State, claim: Claim, to: string): Cycle | undefined {
+  const moved: Claim = { ...claim, holder: to };
+  return search(state, to, waitsOf(state, to), moved);
+}
+
+interface Waiting {
+  readonly want: Want;
+  readonly before: number;
+}
+
+interface Step {
+  readonly agent: string;
+  holds: string | undefined;
+  /** What the agent waits for on the way that is being looked at. */
+  waitsFor: string;
+  readonly ways: Iterator<readonly [waitsFor: string, edge: Edge]>;
+}
+
+/** Looks, depth first, for a way from the first waits back to `start`. Visits each agent once. */
+function search(
+  state: State,
+  start: string,
+  first: readonly Waiting[],
+  moved: Claim | undefined,
+): Cycle | undefined {
+  const seen = new Set<string>();
+  const step = (agent: string, holds: string | undefined, waitings: readonly Waiting[]): Step => ({
+    agent,
+    holds,
+    waitsFor: "",
+    ways: ways(state, waitings, moved),
+  });
+  const path: Step[] = [step(start, undefined, first)];
+  for (let last = path[0]; last !== undefined; last = path[path.length - 1]) {
+    const next = last.ways.next();
+    if (next.done === true) {
+      path.pop();
+      continue;
+    }
+    const [waitsFor, edge] = next.value;
+    last.waitsFor = waitsFor;
+    if (edge.agent === start) {
+      if (path[0] !== undefined) path[0].holds = edge.holds;
+      return path.slice(0, CYCLE_SHOWN).map(({ agent, holds, waitsFor }) => ({
+        agent,
+        ...(holds === undefined ? {} : { holds }),
+        waitsFor,
+      }));
+    }
+    if (seen.has(edge.agent)) continue;
+    seen.add(edge.agent);
+    path.push(step(edge.agent, edge.holds, waitsOf(state, edge.agent)));
+  }
+  return undefined;
+}
+
+function* ways(
+  state: State,
+  waitings: readonly Waiting[],
+  moved: Claim | undefined,
+): IterableIterator<readonly [string, Edge]> {
+  for (const waiting of waitings) {
+    for (const edge of edges(state, waiting, moved)) yield [waiting.want.claim, edge];
+  }
+}
+
+function waitsOf(state: State, agent: string): readonly Waiting[] {
+  const waitings: Waiting[] = [];
+  for (const seq of state.waits.byAgent.get(agent) ?? []) {
+    const wait = state.waits.bySeq.get(seq);
+    if (wait !== undefined) waitings.push({ want: wait, before: wait.seq });
+  }
+  return waitings;
+}
+
+/** Who stands in the way of a wait. Of an id's own queue only the one right before: the rest follows through it. */
+function* edges(state: State, { want, before }: Waiting, moved: Claim | undefined): IterableIterator<Edge> {
+  const owner = (claim: Claim): Edge => ({
+    agent: claim.claim === moved?.claim ? moved.holder : claim.holder,
+    holds: claim.claim,
+  });
+  const held = state.claims.live.get(want.claim);
+  const taken = held === undefined ? undefined : owner(held);
+  if (taken !== undefined && taken.agent !== want.agent) yield taken;
+  for (const claim of overlapping(state, want)) yield owner(claim);
+  if (moved !== undefined && holderOf(state, want) === undefined && moved.claim === want.claim)
+    yield owner(moved);
+  let last: Wait | undefined;
+  for (const wait of waitsAhead(state, want, before, heldScope(state, want))) {
+    if (wait.claim !== want.claim) yield { agent: wait.agent };
+    else last = wait;
+  }
+  if (last !== undefined) yield { agent: last.agent };
+}

@@ -1,0 +1,304 @@
+/**
+ * The model: a table of contents of the nouns, and the two functions that make them one.
+ *
+ * `decide` turns a command into events or a rejection; `evolve` folds an entry into the state. Both are pure. Adding a
+ * noun adds one line to each list here.
+ */
+import { assert, Fault } from "../failures.ts";
+import { acquireRejections } from "./acquire.ts";
+import {
+  type AgentCommand,
+  type AgentEvent,
+  type AgentsState,
+  agentCommands,
+  agentEvents,
+  agentQueries,
+  agentRejections,
+  agents,
+} from "./agents.ts";
+import {
+  type CheckpointCommand,
+  type CheckpointEvent,
+  type CheckpointsState,
+  checkpointCommands,
+  checkpointEvents,
+  checkpointQueries,
+  checkpoints,
+} from "./checkpoints.ts";
+import { claimQueries } from "./claim-queries.ts";
+import type { ClaimsState } from "./claim-state.ts";
+import {
+  type ClaimCommand,
+  type ClaimEvent,
+  claimCommands,
+  claimEvents,
+  claimRejections,
+  claims,
+} from "./claims.ts";
+import { deadlockRejections } from "./deadlock.ts";
+import {
+  type LogCommand,
+  type LogEvent,
+  type LogState,
+  log,
+  logCommands,
+  logEvents,
+  logRejections,
+} from "./log.ts";
+import type { Edit } from "./map.ts";
+import {
+  type PresenceCommand,
+  type PresenceEvent,
+  type PresenceState,
+  presence,
+  presenceEvents,
+} from "./presence.ts";
+import type { ObjectShape } from "./shape.ts";
+import type {
+  Asker,
+  At,
+  Context,
+  Decision,
+  Due,
+  Entry,
+  Query,
+  Refusal,
+  Rejection,
+  Row,
+  Slice,
+} from "./slice.ts";
+import { stateQueries } from "./summary.ts";
+import { type WaitEvent, type WaitsState, waitEvents, waitQueries, waitRejections, waits } from "./waits.ts";
+
+/** Everything the log says, folded. Immutable: a held state stays valid for ever. */
+export interface State {
+  readonly log: LogState;
+  readonly agents: AgentsState;
+  readonly presence: PresenceState;
+  readonly claims: ClaimsState;
+  readonly waits: WaitsState;
+  readonly checkpoints: CheckpointsState;
+}
+
+/** What can be asked for: by agents, or (those without a schema) by sessions and engines alone. */
+export type Command = LogCommand | AgentCommand | PresenceCommand | ClaimCommand | CheckpointCommand;
+
+/** What can have happened. */
+export type Event = LogEvent | AgentEvent | PresenceEvent | ClaimEvent | WaitEvent | CheckpointEvent;
+
+/** The nouns, in the order their effects join an entry. */
+export const slices = { log, agents, presence, claims, waits, checkpoints } as const;
+
+/** Schemas of the commands agents may send, by method. */
+export const commands = {
+  ...logCommands,
+  ...agentCommands,
+  ...claimCommands,
+  ...checkpointCommands,
+} as const;
+
+/** Schemas of all events, by type. */
+export const events = {
+  ...logEvents,
+  ...agentEvents,
+  ...presenceEvents,
+  ...claimEvents,
+  ...waitEvents,
+  ...checkpointEvents,
+} as const;
+
+/** Every rejection a command can meet in the model, by code. */
+export const rejections = {
+  ...logRejections,
+  ...agentRejections,
+  ...claimRejections,
+  ...acquireRejections,
+  ...deadlockRejections,
+  ...waitRejections,
+} as const;
+
+/** Every question the state answers, by method. */
+export const queries = {
+  ...stateQueries,
+  ...agentQueries,
+  ...claimQueries,
+  ...waitQueries,
+  ...checkpointQueries,
+} as const;
+
+export type SliceName = keyof State;
+type AnySlice = Slice<unknown, { readonly type: string }, { readonly type: string }>;
+type Handler = (slice: unknown, event: Event, at: At) => unknown;
+type Decide = (state: State, command: Command, context: Context) => Decision;
+
+const named = Object.entries(slices) as unknown as readonly (readonly [SliceName, AnySlice])[];
+const deciders = new Map<string, Decide>();
+const handlers = new Map<string, (readonly [SliceName, Handler])[]>();
+const answers = new Map<string, (event: Event, entry: Entry) => object>();
+const redactions = new Map<string, (event: Event, asker: Asker) => Event>();
+const deferring = new Set<string>();
+for (const type of Object.keys(events)) handlers.set(type, []);
+for (const [name, slice] of named) {
+  for (const [type, decide] of Object.entries(slice.decide)) deciders.set(type, decide as unknown as Decide);
+  for (const [type, handler] of Object.entries(slice.evolve)) {
+    handlers.get(type)?.push([name, handler as unknown as Handler]);
+  }
+  for (const [type, answer] of Object.entries(slice.answer ?? {})) answers.set(type, answer as never);
+  for (const [type, redact] of Object.entries(slice.redact ?? {})) redactions.set(type, redact as never);
+  for (const type of slice.defers ?? []) deferring.add(type);
+}
+
+/** The state before the first entry, with its indexes. */
+export const initial: State = settle(
+  Object.fromEntries(named.map(([name, slice]) => [name, slice.initial])) as unknown as State,
+);
+
+/** Decides a command. Pure; never throws for a command that passed its schema, whatever the state. */
+export function decide(state: State, command: Command, context: Context): Decision {
+  const decider = deciders.get(command.type);
+  assert(decider !== undefined, `no noun decides ${command.type}`);
+  const decision = decider(state, command, context);
+  if ("rejection" in decision || decision.events.length === 0) return decision;
+  return { events: joined(state, decision.events, context) };
+}
+
+/** What becomes of something that was due, as the events of one entry by the hub; `undefined` when it is not (any more). */
+export function lapse(
+  state: State,
+  name: SliceName,
+  key: string,
+  context: Context,
+): readonly Event[] | undefined {
+  const events = slices[name as "claims"].deadlines?.lapse(state, key, context);
+  return events && joined(state, events, context);
+}
+
+/** The next entry the hub owes after the entry `cause`; `undefined` when it owes nothing more. */
+export function follow(
+  state: State,
+  context: Context,
+  cause: number | undefined,
+): readonly Event[] | undefined {
+  for (const [, slice] of named) {
+    const events = slice.follow?.(state, context, cause);
+    if (events !== undefined) return joined(state, events, context);
+  }
+  return undefined;
+}
+
+/**
+ * Folds one entry. Total over schema-valid entries of known types; throws a `Fault` for an unknown type, which a newer
+ * version wrote. With `edit`, parts of the state created under the same edit are changed in place: the state given must
+ * then not be used any more.
+ */
+export function evolve(state: State, entry: Entry, edit?: Edit): State {
+  const { seq, atMs, wallMs, by, id } = entry;
+  const at: At = { seq, atMs, wallMs, by, id, settings: state.log.settings, edit };
+  const next: { -readonly [K in SliceName]: unknown } = { ...state };
+  for (const event of entry.events) {
+    const folds = handlers.get(event.type);
+    if (folds === undefined)
+      throw new Fault(`entry ${seq} holds ${event.type}, which this version does not know`);
+    for (const [name, handler] of folds) next[name] = handler(next[name], event, at);
+  }
+  return next as State;
+}
+
+/** The deadlines an entry sets, with the noun each belongs to. */
+export function deadlinesOf(entry: Entry, state: State): (readonly [SliceName, Due])[] {
+  const dues: (readonly [SliceName, Due])[] = [];
+  for (const [name, { deadlines }] of timed) {
+    for (const event of entry.events) {
+      const due = deadlines.set(event, state);
+      if (due !== undefined) dues.push([name, due]);
+    }
+  }
+  return dues;
+}
+
+/** Every deadline that stands. */
+export function* allDeadlines(state: State): IterableIterator<readonly [SliceName, Due]> {
+  for (const [name, { deadlines }] of timed) for (const due of deadlines.all(state)) yield [name, due];
+}
+
+/**
+ * What the sender of a command is told, derived from the entry alone: the same today, after a restart and on any hub.
+ * `undefined` when the entry left the command waiting.
+ */
+export function answerOf(
+  entry: Entry,
+): { readonly result: object } | { readonly rejection: Rejection } | undefined {
+  let result: { [field: string]: unknown } = { seq: entry.seq };
+  for (const event of entry.events) {
+    if (deferring.has(event.type)) return undefined;
+    const answer = answers.get(event.type)?.(event, entry);
+    if (answer === undefined) continue;
+    if ("rejection" in answer) return { rejection: answer.rejection as Rejection };
+    result = { ...result, ...answer };
+  }
+  return { result };
+}
+
+/** The entry as `asker` may read it; the same object where nothing is hidden from it. */
+export function redacted(entry: Entry, asker: Asker): Entry {
+  if (redactions.size === 0) return entry;
+  let hidden = false;
+  const shown = entry.events.map((event) => {
+    const seen = redactions.get(event.type)?.(event, asker) ?? event;
+    if (seen !== event) hidden = true;
+    return seen;
+  });
+  return hidden ? { ...entry, events: shown } : entry;
+}
+
+/** Builds the derived indexes that a bulk fold leaves out. Idempotent. */
+export function settle(state: State): State {
+  const settled = named.map(([name, slice]) => {
+    const part = state[name];
+    return [name, slice.settle === undefined ? part : slice.settle(part, state.log.settings)];
+  });
+  return Object.fromEntries(settled) as unknown as State;
+}
+
+/** The state before the first entry, without indexes: where a bulk fold begins. `settle` what comes out of it. */
+export function bare(): State {
+  return Object.fromEntries(named.map(([name, slice]) => [name, slice.initial])) as unknown as State;
+}
+
+/** The whole state as plain rows, each with its noun first. */
+export function* save(state: State): IterableIterator<readonly [SliceName, ...Row]> {
+  for (const [name, slice] of named) for (const row of slice.save(state[name])) yield [name, ...row];
+}
+
+/** The state that `save` wrote, without indexes: `settle` it. Rows of unknown nouns are a `Fault`. */
+export function load(rows: Iterable<readonly [string, ...Row]>): State {
+  const parts = new Map<string, Row[]>(named.map(([name]) => [name, []]));
+  for (const [name, ...row] of rows) {
+    const part = parts.get(name);
+    if (part === undefined) throw new Fault(`a snapshot holds ${name}, which this version does not know`);
+    part.push(row);
+  }
+  return Object.fromEntries(named.map(([name, slice]) => [name, slice.load(parts.get(name) ?? [])])) as never;
+}
+
+/** The tables of the protocol, for schema checks and the reference. */
+export const tables: {
+  readonly commands: { readonly [method: string]: ObjectShape };
+  readonly events: { readonly [type: string]: ObjectShape };
+  readonly rejections: { readonly [code: string]: Refusal };
+  readonly queries: { readonly [method: string]: Query };
+} = { commands, events, rejections: rejections as never, queries: queries as never };
+
+const timed = named.flatMap(([name, { deadlines }]) =>
+  deadlines === undefined ? [] : [[name, { deadlines }] as const],
+);
+
+function joined(state: State, events: readonly Event[], context: Context): readonly Event[] {
+  let all = events;
+  for (const [, slice] of named) {
+    if (slice.join === undefined) continue;
+    const more = slice.join(state, all, context);
+    if (more.length > 0) all = [...all, ...more];
+  }
+  return all;
+}

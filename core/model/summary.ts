@@ -1,0 +1,29 @@
+/**
+ * The state at a glance.
+ */
+import { isOperator } from "./agents.ts";
+import { query } from "./slice.ts";
+
+export const stateQueries = {
+  "state.summary": query(
+    "Counts of everything that is live, and which log this is.",
+    {},
+    (state, _, asker) => {
+      const count = { present: 0, idle: 0, gone: 0, operators: 0 };
+      for (const [agent, { presence }] of state.presence.byName) {
+        if (isOperator(state, agent)) {
+          if (presence === "present") count.operators += 1;
+        } else count[presence] += 1;
+      }
+      return {
+        log: state.log.log,
+        format: state.log.format,
+        nowMs: asker.nowMs,
+        agents: count,
+        claims: state.claims.live.size,
+        waits: state.waits.bySeq.size,
+        settings: state.log.settings,
+      };
+    },
+  ),
+} as const;

@@ -1,0 +1,288 @@
+/**
+ * Waits: the queue behind a claim. First come, first served; nobody barges, nobody starves.
+ *
+ * Invariant: a wait stands exactly as long as it is neither granted nor ended, it stands for one submission, and no wait
+ * that could be granted is left standing behind the entry that freed it.
+ */
+import { limits } from "../limits.ts";
+import { extension, grant, wantOf } from "./acquire.ts";
+import type { Freed } from "./claim-state.ts";
+import { type Edit, KeyMap } from "./map.ts";
+import type { Event, State } from "./model.ts";
+import { isFree, type Want, waitsAhead } from "./obstacles.ts";
+import { cursorSeq, type Page, page, paging } from "./page.ts";
+import { ScopeIndex } from "./scope-index.ts";
+import type { Scope } from "./scopes.ts";
+import { SeqMap } from "./seq-map.ts";
+import { integer, object, optional, string, type Typed } from "./shape.ts";
+import { type At, type Context, event, query, refusal, rejecter, type Slice } from "./slice.ts";
+import { type Terms, terms, ttlMs } from "./terms.ts";
+
+/** One agent's place in the queue. */
+export interface Wait extends Terms {
+  /** The seq of the entry that queued it: earlier is served first. */
+  readonly seq: number;
+  readonly claim: string;
+  readonly agent: string;
+  readonly submission: string;
+  /** When the wait is over, in log time. */
+  readonly deadlineMs: number;
+  readonly ttlMs: number;
+  readonly shared: boolean;
+  readonly acrossWorktrees: boolean;
+}
+
+export interface WaitsState {
+  readonly bySeq: SeqMap<Wait>;
+  /** Seqs of the waits for an id, in order. */
+  readonly byClaim: KeyMap<readonly number[]>;
+  /** Seqs of the waits of an agent, in order. */
+  readonly byAgent: KeyMap<readonly number[]>;
+  /** What the newest entry that ended a wait without a grant set free. */
+  readonly freed: { readonly seq: number; readonly items: readonly Freed[] };
+  /** Waits that want a scope, by seq; absent during a bulk fold. Derived. */
+  readonly index: ScopeIndex | undefined;
+}
+
+const id = string("id", limits.idMax);
+const closes = object({ agent: id, submission: id });
+
+export const waitEvents = {
+  "claim.queued": event("The command waits; a later `claim.granted` or `wait.expired` answers it.", {
+    claim: id,
+    agent: id,
+    submission: id,
+    position: integer(1),
+    deadlineMs: integer(0),
+    ttlMs,
+    ...terms,
+  }),
+  "wait.expired": event("The wait is over without a grant: its time is up, or its agent is gone.", {
+    claim: id,
+    agent: id,
+    closes,
+  }),
+} as const;
+export type WaitEvent = Typed<typeof waitEvents>;
+
+export const waitRejections = {
+  "claim.wait-timeout": refusal(
+    "The wait ended without a grant.",
+    { claim: id },
+    (f) =>
+      `${f.claim} did not become free in the time you gave. See \`holdfast claims\` for who holds it; ask again with a ` +
+      "longer wait, or take other work.",
+  ),
+} as const;
+const reject = rejecter(waitRejections);
+
+export const waits: Slice<WaitsState, never, WaitEvent> = {
+  initial: {
+    bySeq: SeqMap.empty(),
+    byClaim: KeyMap.empty(),
+    byAgent: KeyMap.empty(),
+    freed: { seq: 0, items: [] },
+    index: undefined,
+  },
+  decide: {},
+  evolve: {
+    "claim.queued": (slice, event, at) => {
+      const { type: _, position: __, ...said } = event;
+      const wait: Wait = {
+        ...said,
+        shared: said.shared ?? false,
+        acrossWorktrees: said.acrossWorktrees ?? false,
+        seq: at.seq,
+      };
+      const bySeq = slice.bySeq.set(at.seq, wait, at.edit);
+      const byClaim = append(slice.byClaim, wait.claim, at);
+      const byAgent = append(slice.byAgent, wait.agent, at);
+      const index =
+        wait.scope === undefined ? slice.index : slice.index?.add(String(at.seq), wait.scope, at.edit);
+      return { ...slice, bySeq, byClaim, byAgent, index };
+    },
+    "claim.granted": (slice, event, at) => served(slice, event.closes, at),
+    "claim.renewed": (slice, event, at) => served(slice, event.closes, at),
+    "wait.expired": (slice, event, at) => {
+      const wait = waitOf(slice, event.closes.agent, event.closes.submission);
+      if (wait === undefined) return slice;
+      const { claim, scope } = wait;
+      const freed: Freed = scope === undefined ? { claim } : { claim, scope };
+      const items = slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
+      return { ...drop(slice, wait, at), freed: { seq: at.seq, items } };
+    },
+  },
+  save: function* (slice) {
+    for (const wait of slice.bySeq.values()) yield ["wait", wait];
+    yield ["freed", slice.freed];
+  },
+  load: (rows) => {
+    const all: Wait[] = [];
+    let freed = waits.initial.freed;
+    for (const [part, value] of rows) {
+      if (part === "freed") freed = value as WaitsState["freed"];
+      else all.push(value as Wait);
+    }
+    all.sort((a, b) => a.seq - b.seq);
+    return {
+      bySeq: SeqMap.from(all.map((wait) => [wait.seq, wait] as const)),
+      byClaim: grouped(all, (wait) => wait.claim),
+      byAgent: grouped(all, (wait) => wait.agent),
+      freed,
+      index: undefined,
+    };
+  },
+  settle: (slice, { foldCase }) => {
+    if (slice.index !== undefined) return slice;
+    const scoped: [string, Scope][] = [];
+    for (const { seq, scope } of slice.bySeq.values())
+      if (scope !== undefined) scoped.push([String(seq), scope]);
+    return { ...slice, index: ScopeIndex.build(foldCase, scoped) };
+  },
+  deadlines: {
+    // The key is the wait's seq, which `set` does not see; agent and submission name it as well.
+    set: (event) =>
+      event.type === "claim.queued" ? [event.deadlineMs, nameOf(event.agent, event.submission)] : undefined,
+    all: function* (state) {
+      for (const wait of state.waits.bySeq.values())
+        yield [wait.deadlineMs, nameOf(wait.agent, wait.submission)];
+    },
+    lapse: (state, key, context) => {
+      const cut = key.indexOf("\n");
+      const wait = waitOf(state.waits, key.slice(0, cut), key.slice(cut + 1));
+      return wait === undefined || wait.deadlineMs > context.nowMs ? undefined : [expired(wait)];
+    },
+  },
+  join: (state, events) => {
+    const ended: WaitEvent[] = [];
+    for (const event of events) {
+      if (event.type !== "agent.gone") continue;
+      for (const seq of state.waits.byAgent.get(event.agent) ?? []) {
+        const wait = state.waits.bySeq.get(seq);
+        if (wait !== undefined) ended.push(expired(wait));
+      }
+    }
+    return ended;
+  },
+  follow: (state, context, cause) => {
+    for (const wait of candidates(state, cause)) {
+      const want = wantOf(wait.claim, wait.agent, wait);
+      if (isFree(state, want, wait.seq)) return [granted(state, wait, want, context)];
+    }
+    return undefined;
+  },
+  answer: { "wait.expired": ({ claim }) => reject("claim.wait-timeout", { claim }) },
+  defers: ["claim.queued"],
+};
+
+export const waitQueries = {
+  "waits.list": query(
+    "Who waits for what, the first come first.",
+    { ...paging, claim: optional(id), agent: optional(id) },
+    (state, params, asker): Page<Wait & { readonly remainingMs: number }> =>
+      page(state.waits.bySeq.from(cursorSeq(params, 0)), params, (wait) => {
+        if (params.claim !== undefined && params.claim !== wait.claim) return undefined;
+        if (params.agent !== undefined && params.agent !== wait.agent) return undefined;
+        return { ...wait, remainingMs: wait.deadlineMs - asker.nowMs };
+      }),
+  ),
+} as const;
+
+/** The place a newcomer gets: 1 is next. */
+export function positionOf(state: State, want: Want, before: number): number {
+  let position = 1;
+  for (const _ of waitsAhead(state, want, before)) position += 1;
+  return position;
+}
+
+/** Waits that what was freed by entry `cause` may concern (without a cause: all of them), the first come first. */
+function candidates(state: State, cause: number | undefined): Iterable<Wait> {
+  const { waits, claims } = state;
+  if (waits.bySeq.size === 0) return [];
+  if (cause === undefined) return waits.bySeq.values();
+  const seqs = new Set<number>();
+  for (const { seq, items } of [claims.freed, waits.freed]) {
+    if (seq !== cause) continue;
+    for (const { claim, scope } of items) {
+      for (const wait of waits.byClaim.get(claim) ?? []) seqs.add(wait);
+      if (scope === undefined || waits.index === undefined) continue;
+      for (const key of waits.index.overlapping(scope, { acrossWorktrees: true })) seqs.add(Number(key));
+    }
+  }
+  const waiting: Wait[] = [];
+  for (const seq of [...seqs].sort((a, b) => a - b)) {
+    const wait = waits.bySeq.get(seq);
+    if (wait !== undefined) waiting.push(wait);
+  }
+  return waiting;
+}
+
+function granted(state: State, wait: Wait, want: Want, context: Context): Event {
+  const { seq: _, claim: __, agent, submission, deadlineMs: ___, ttlMs, ...asked } = wait;
+  const { shared, acrossWorktrees, ...rest } = asked;
+  const terms: Terms = {
+    ...rest,
+    ...(shared ? { shared } : {}),
+    ...(acrossWorktrees ? { acrossWorktrees } : {}),
+  };
+  const closes = { agent, submission };
+  const mine = state.claims.live.get(wait.claim);
+  if (mine?.holder === agent) return { ...extension(mine, terms, ttlMs, context.nowMs), closes };
+  return { ...grant(state, want, terms, ttlMs, context), closes };
+}
+
+function expired({ claim, agent, submission }: Wait): WaitEvent {
+  return { type: "wait.expired", claim, agent, closes: { agent, submission } };
+}
+
+/** Agent and submission in one key; neither can hold a line feed. */
+function nameOf(agent: string, submission: string): string {
+  return `${agent}\n${submission}`;
+}
+
+function waitOf(slice: WaitsState, agent: string, submission: string): Wait | undefined {
+  for (const seq of slice.byAgent.get(agent) ?? []) {
+    const wait = slice.bySeq.get(seq);
+    if (wait?.submission === submission) return wait;
+  }
+  return undefined;
+}
+
+function served(
+  slice: WaitsState,
+  closes: { readonly agent: string; readonly submission: string } | undefined,
+  at: At,
+): WaitsState {
+  if (closes === undefined) return slice;
+  const wait = waitOf(slice, closes.agent, closes.submission);
+  return wait === undefined ? slice : drop(slice, wait, at);
+}
+
+function drop(slice: WaitsState, wait: Wait, { edit }: At): WaitsState {
+  return {
+    ...slice,
+    bySeq: slice.bySeq.delete(wait.seq, edit),
+    byClaim: without(slice.byClaim, wait.claim, wait.seq, edit),
+    byAgent: without(slice.byAgent, wait.agent, wait.seq, edit),
+    index: wait.scope === undefined ? slice.index : slice.index?.remove(String(wait.seq), wait.scope, edit),
+  };
+}
+
+function append(map: KeyMap<readonly number[]>, key: string, { seq, edit }: At): KeyMap<readonly number[]> {
+  return map.set(key, [...(map.get(key) ?? []), seq], edit);
+}
+
+function without(map: KeyMap<readonly number[]>, key: string, seq: number, edit: Edit | undefined) {
+  const left = (map.get(key) ?? []).filter((other) => other !== seq);
+  return left.length === 0 ? map.delete(key, edit) : map.set(key, left, edit);
+}
+
+function grouped(all: readonly Wait[], by: (wait: Wait) => string): KeyMap<readonly number[]> {
+  const groups = new Map<string, number[]>();
+  for (const wait of all) {
+    const group = groups.get(by(wait));
+    if (group === undefined) groups.set(by(wait), [wait.seq]);
+    else group.push(wait.seq);
+  }
+  return KeyMap.from(groups);
+}
