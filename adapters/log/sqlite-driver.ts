@@ -1,0 +1,95 @@
+/**
+ * SQLite as this process has it: better-sqlite3 below Node 24, the built-in `node:sqlite` from there on.
+ *
+ * Statements are prepared once and kept, rows are fetched by `all`: better-sqlite3 12 crashes newer runtimes when a
+ * statement is collected, and iterating row by row is half as fast.
+ */
+import type Database from "better-sqlite3";
+
+export type SqlValue = number | string | Uint8Array | null;
+export type SqlRow = { readonly [column: string]: unknown };
+
+export interface Statement {
+  run(...values: readonly SqlValue[]): void;
+  get(...values: readonly SqlValue[]): SqlRow | undefined;
+  all(...values: readonly SqlValue[]): readonly SqlRow[];
+}
+
+/** One connection. Everything is synchronous and throws what `troubleOf` can name. */
+export interface Driver {
+  exec(sql: string): void;
+  prepare(sql: string): Statement;
+  close(): void;
+}
+
+export type OpenDriver = (file: string, options: { readonly readOnly: boolean }) => Promise<Driver>;
+
+/** What went wrong, as far as a log must tell apart. */
+export type Trouble =
+  | "busy"
+  | "full"
+  | "read-only"
+  | "io"
+  | "corrupt"
+  | "not-a-database"
+  | "cannot-open"
+  | "other";
+
+const troubles: { readonly [primaryCode: number]: Trouble } = {
+  5: "busy",
+  6: "busy",
+  8: "read-only",
+  10: "io",
+  11: "corrupt",
+  13: "full",
+  14: "cannot-open",
+  26: "not-a-database",
+};
+
+const codes: { readonly [name: string]: number } = {
+  BUSY: 5,
+  LOCKED: 6,
+  READONLY: 8,
+  IOERR: 10,
+  CORRUPT: 11,
+  FULL: 13,
+  CANTOPEN: 14,
+  NOTADB: 26,
+};
+
+/** Names what SQLite complains of; `other` for every other error. */
+export function troubleOf(error: unknown): Trouble {
+  if (typeof error !== "object" || error === null) return "other";
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  if (typeof errcode === "number") return troubles[errcode & 0xff] ?? "other";
+  if (typeof code !== "string" || !code.startsWith("SQLITE_")) return "other";
+  return troubles[codes[code.split("_")[1] as string] ?? 0] ?? "other";
+}
+
+interface BuiltIn {
+  readonly DatabaseSync: new (file: string, options: { readOnly: boolean }) => Driver;
+}
+
+async function openBuiltIn(file: string, readOnly: boolean): Promise<Driver> {
+  const load = (process as unknown as { getBuiltinModule(name: string): unknown }).getBuiltinModule;
+  const { DatabaseSync } = load.call(process, "node:sqlite") as BuiltIn;
+  return new DatabaseSync(file, { readOnly });
+}
+
+async function openBetter(file: string, readOnly: boolean): Promise<Driver> {
+  const { default: Better } = (await import("better-sqlite3")) as { default: typeof Database };
+  const db = new Better(file, { readonly: readOnly, timeout: 0 });
+  return {
+    exec: (sql) => {
+      db.exec(sql);
+    },
+    prepare: (sql) => db.prepare(sql) as unknown as Statement,
+    close: () => {
+      db.close();
+    },
+  };
+}
+
+/** Opens a connection; makes the file when it is missing, unless `readOnly`. */
+export const openDriver: OpenDriver = (file, { readOnly }) =>
+  Number.parseInt(process.versions.node, 10) >= 24 ? openBuiltIn(file, readOnly) : openBetter(file, readOnly);

@@ -1,0 +1,113 @@
+/**
+ * Reading a log's database: rows come in pages, each checked against the chain before anything of it is given out.
+ */
+import { Failure } from "../../core/failures.ts";
+import { limits } from "../../core/limits.ts";
+import type { Entry } from "../../core/model/slice.ts";
+import type { Seq } from "../../core/ports/event-log.ts";
+import { belowHorizon } from "./batch.ts";
+import { type Link, rowHash, type StoredRow, sameHash } from "./chain.ts";
+import { unpackEntries } from "./codec.ts";
+import { type Hole, type SqliteFile, storageFailure } from "./sqlite-file.ts";
+
+/** Entries given out at once at least, while there are more: a pause between single ones would cost more than they. */
+const TOGETHER = 512;
+
+/** Stored bytes that are not what was written. */
+export function damaged(file: string, seq: Seq, what: string): Failure {
+  return new Failure(
+    "log.damaged",
+    `${file} is damaged at entry ${seq}: ${what}. Run verify, and restore the log from a backup.`,
+    { fields: { file, seq } },
+  );
+}
+
+/** Throws `log.damaged` unless `row` stands right behind `before`, a permitted hole aside. */
+export function checkLink(file: string, before: Link, row: StoredRow, holes: () => readonly Hole[]): void {
+  if (row.first !== before.seq + 1) {
+    const jump = holes().some((hole) => hole.afterSeq === before.seq && hole.throughSeq === row.first - 1);
+    if (!jump) throw damaged(file, before.seq + 1, `the entries before ${row.first} are missing`);
+  }
+  if (!sameHash(rowHash(before.hash, row), row.hash)) {
+    throw damaged(file, row.first, "its stored bytes are not those that were written");
+  }
+}
+
+/** The entries of a row whose hash was checked. */
+export function rowEntries(file: string, row: StoredRow): readonly Entry[] {
+  let entries: readonly Entry[];
+  try {
+    entries = unpackEntries(row.bytes);
+  } catch (error) {
+    throw damaged(file, row.first, (error as Error).message);
+  }
+  const count = row.seq - row.first + 1;
+  if (entries.length !== count || entries[0]?.seq !== row.first || entries[count - 1]?.seq !== row.seq) {
+    throw damaged(file, row.first, "it holds other entries than it says");
+  }
+  return entries;
+}
+
+/** Where a long read stands. */
+interface Position {
+  cursor: Seq;
+  /** The row the cursor stands at the end of, when it was read here. */
+  link: Link | undefined;
+  /** Rows to ask for next. */
+  rows: number;
+}
+
+/** The next entries after the position, at most a page; empty when there are none up to `through`. */
+function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): readonly Entry[] {
+  return db.view(() => {
+    const page = db.page(at.cursor, through, at.rows);
+    const horizon = db.horizon();
+    if (at.cursor < horizon.seq) throw belowHorizon(url, at.cursor, horizon.seq);
+    const first = page[0];
+    if (first === undefined) return [];
+    let link = at.link ?? db.linkBefore(first.first - 1);
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const row of page) {
+      checkLink(db.file, link, row, () => db.holes());
+      for (const entry of rowEntries(db.file, row)) if (entry.seq > at.cursor) entries.push(entry);
+      bytes += row.bytes.length;
+      link = row;
+    }
+    at.cursor = link.seq;
+    at.link = { seq: link.seq, hash: link.hash };
+    const fitting = Math.floor((limits.logPageBytes * page.length) / Math.max(1, bytes));
+    at.rows = Math.max(1, Math.min(limits.logPageRowsMax, fitting, at.rows * 4));
+    return entries;
+  });
+}
+
+/**
+ * Entries after `after` through `through`, verified. `connection` is asked for at every page and throws when the log
+ * was closed.
+ */
+export async function* readEntries(
+  connection: () => SqliteFile,
+  url: string,
+  after: Seq,
+  through: Seq,
+): AsyncGenerator<readonly Entry[]> {
+  const at: Position = { cursor: after, link: undefined, rows: 64 };
+  while (at.cursor < through) {
+    const db = connection();
+    let entries: readonly Entry[];
+    try {
+      entries = nextPage(db, url, at, through);
+      // Single-entry rows make small pages at first; give more at once.
+      while (entries.length > 0 && entries.length < TOGETHER && at.cursor < through) {
+        const more = nextPage(db, url, at, through);
+        if (more.length === 0) break;
+        entries = entries.concat(more);
+      }
+    } catch (error) {
+      throw storageFailure(db.file, error);
+    }
+    if (entries.length === 0) return;
+    yield entries;
+  }
+}
