@@ -1,20 +1,28 @@
 /**
  * Codecs: values to frames and back, the same values in both. JSON is text, MessagePack is bytes.
  *
- * What is decoded is JSON's data model within the bounds of `limits`, whoever sent it: the depth is known before
- * anything recurses, no key can reach a prototype. Strings may still be ill-formed where JSON escapes allow it:
- * `compile` refuses those.
+ * What is decoded is JSON's data model within the bounds of `limits`, whoever sent it: the depth is known
+ * before anything recurses, no key can reach a prototype. Strings may still be ill-formed where JSON
+ * escapes allow it: `compile` refuses those.
  */
 import { limits } from "../limits.ts";
 import type { Codec, Frame } from "../ports/transport.ts";
 import { isForbiddenKey } from "./formats.ts";
-import { pack, packedList, unpack } from "./msgpack.ts";
+import { pack, packedList } from "./pack.ts";
+import { type Problem, pointer, within } from "./problem.ts";
+import { type Parsed, unpack } from "./unpack.ts";
 
-/** The value of a frame, or what is wrong with it as a sentence without its end (`nested more than 32 deep`). */
+/**
+ * The value of a frame, or what is wrong with it as a sentence without its end (`nested more than 32
+ * deep`).
+ */
 export type Decoded = { readonly value: unknown } | { readonly problem: string };
 
 const TOO_DEEP = `nested more than ${limits.nestingMax} deep`;
-/** A shorter text cannot hold an object of too many keys: each takes `"a":1,` at the least (two-character keys mostly). */
+/**
+ * A shorter text cannot hold an object of too many keys: each takes `"a":1,` at the least (two-character
+ * keys mostly).
+ */
 const KEYS_TEXT_MIN = limits.keysMax * 5;
 
 function countsUpTo(text: string, character: string, max: number): number {
@@ -33,7 +41,10 @@ function closingQuote(text: string, open: number): number {
   return text.length;
 }
 
-/** Whether brackets outside strings open more than `limits.nestingMax` deep, exact up to the first error in syntax. */
+/**
+ * Whether brackets outside strings open more than `limits.nestingMax` deep, exact up to the first error in
+ * syntax.
+ */
 function tooDeep(text: string): boolean {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
@@ -51,49 +62,53 @@ function suspicious(text: string): boolean {
   return text.includes("proto") || text.includes("constructor") || text.includes("\\u");
 }
 
-/** The first key that must not be there. The value is known not to be deep. */
-function keyProblem(value: unknown): string | undefined {
+/** The first key that must not be there, or `undefined`. The value is known not to be deep. */
+export function keyProblem(value: unknown): Problem | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const problem = keyProblem(value[i]);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  }
+  const isList = Array.isArray(value);
   let keys = 0;
   for (const key in value) {
-    if (++keys > limits.keysMax) return `an object has more than ${limits.keysMax} keys`;
-    if (isForbiddenKey(key)) return `\`${key}\` is not allowed as a key`;
+    if (!isList) {
+      if (++keys > limits.keysMax) return { at: "", why: `an object has more than ${limits.keysMax} keys` };
+      if (isForbiddenKey(key)) return { at: key, why: `\`${key}\` is not allowed as a key` };
+    }
     const problem = keyProblem((value as { readonly [key: string]: unknown })[key]);
-    if (problem !== undefined) return problem;
+    if (problem !== undefined) return within(pointer(key), problem);
   }
   return undefined;
 }
 
-function parse(text: string): Decoded {
+function parse(text: string): Parsed {
   const max = limits.nestingMax;
-  if (countsUpTo(text, "{", max) + countsUpTo(text, "[", max) > max && tooDeep(text))
+  if (countsUpTo(text, "{", max) + countsUpTo(text, "[", max) > max && tooDeep(text)) {
     return { problem: TOO_DEEP };
-  let value: unknown;
+  }
   try {
-    value = JSON.parse(text);
+    return { value: JSON.parse(text), suspect: text.length > KEYS_TEXT_MIN || suspicious(text) };
   } catch {
     return { problem: "not JSON" };
   }
-  if (text.length > KEYS_TEXT_MIN || suspicious(text)) {
-    const problem = keyProblem(value);
-    if (problem !== undefined) return { problem };
-  }
-  return { value };
 }
 
-/** Decodes one frame: text as JSON, bytes as MessagePack. Never throws. */
-export function decode(frame: Frame): Decoded {
+/**
+ * Decodes one frame, text as JSON and bytes as MessagePack, and leaves keys to the caller: a `suspect`
+ * value must be shown to `keyProblem` before it is used. Never throws.
+ */
+export function parseFrame(frame: Frame): Parsed {
   return typeof frame === "string" ? parse(frame) : unpack(frame);
 }
 
-/** Encodes a plain value; fields that are `undefined` are left out. Both codecs decode it to the same value. */
+/** Decodes one frame, keys and all. Never throws. */
+export function decode(frame: Frame): Decoded {
+  const parsed = parseFrame(frame);
+  if ("problem" in parsed) return parsed;
+  const problem = parsed.suspect ? keyProblem(parsed.value) : undefined;
+  return problem === undefined ? { value: parsed.value } : { problem: problem.why };
+}
+
+/**
+ * Encodes a plain value; fields that are `undefined` are left out. Both codecs decode it to the same value.
+ */
 export function encode(codec: Codec, message: unknown): Frame {
   return codec === "json" ? JSON.stringify(message) : pack(message);
 }
@@ -104,13 +119,11 @@ export function entryNotification(codec: Codec, entry: object): Frame {
   return pack({ jsonrpc: "2.0", method: "entry", params: entry });
 }
 
-/** One batch of frames that `encode` made in this codec; a single one stays as it is. `frames` must not be empty. */
+/**
+ * One batch of frames that `encode` made in this codec; a single one stays as it is. `frames` must not be
+ * empty.
+ */
 export function batch(codec: Codec, frames: readonly Frame[]): Frame {
   if (frames.length === 1) return frames[0] as Frame;
   return codec === "json" ? `[${frames.join(",")}]` : packedList(frames as readonly Uint8Array[]);
-}
-
-/** Bytes a frame takes on the wire is `utf8Length` of a text; this is its cheap upper bound. */
-export function frameBytesAtMost(frame: Frame): number {
-  return typeof frame === "string" ? frame.length * 3 : frame.length;
 }

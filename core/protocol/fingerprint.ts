@@ -92,9 +92,10 @@ function letter(bits: number): number {
 }
 
 /**
- * The fingerprint of a command: 11 characters of base64url. Equal for equal values whatever the order of their
- * keys, fields that are `undefined` being absent; different for values that differ in anything else, with a chance
- * of error of about 2^-64. The command must have passed its check, so that its depth is bounded.
+ * The fingerprint of a command: 11 characters of base64url. Equal for equal values whatever the order of
+ * their keys, fields that are `undefined` being absent; different for values that differ in anything else,
+ * with a chance of error of about 2^-64. The command must have passed its check, so that its depth is
+ * bounded.
  */
 export function fingerprint(command: object): string {
   a = 0x2545f491;

@@ -62,7 +62,9 @@ function name(text: string): string | undefined {
   return RESERVED.has(text) ? "is a reserved name" : undefined;
 }
 
-/** Only brackets, braces, dot-dots, and letters that may grow by normalisation can make a pattern invalid. */
+/**
+ * Only brackets, braces, dot-dots, and letters that may grow by normalisation can make a pattern invalid.
+ */
 function pattern(text: string): string | undefined {
   let plain = true;
   let intricate = false;
@@ -119,7 +121,9 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
-/** Whether a string is at most `max` bytes of UTF-8, looking at its characters only where that is in doubt. */
+/**
+ * Whether a string is at most `max` bytes of UTF-8, looking at its characters only where that is in doubt.
+ */
 export function fitsUtf8(text: string, max: number): boolean {
   if (text.length > max) return false;
   return text.length * 3 <= max || utf8Length(text) <= max;

@@ -35,7 +35,9 @@ export interface ErrorMessage {
 }
 export type Message = RequestMessage | NotificationMessage | ReplyMessage | ErrorMessage;
 
-/** What the `code` of an error says. Only after `indefinite` is it unknown whether the command took effect. */
+/**
+ * What the `code` of an error says. Only after `indefinite` is it unknown whether the command took effect.
+ */
 export const codes = {
   /** Refused by the model; `data` is the rejection. Without effect. */
   rejection: 1,
@@ -78,6 +80,8 @@ export interface Unusable {
   readonly kind: "problem";
   readonly id: RequestId | null;
   readonly code: number;
+  /** The failing field of the params (as in `Problem`); empty where it is the message itself. */
+  readonly at: string;
   readonly why: string;
 }
 
@@ -92,14 +96,18 @@ export type Incoming =
 /** Stands for absent params; frozen, since it is shared. */
 const NONE: object = Object.freeze({});
 
-/** Whether it can be echoed as an id: a finite number, or a well-formed string of at most `limits.idMax` units. */
+/**
+ * Whether it can be echoed as an id: a finite number, or a well-formed string of at most `limits.idMax`
+ * units.
+ */
 export function isRequestId(id: unknown): id is RequestId {
   if (typeof id === "string") return id.length <= limits.idMax && id.isWellFormed();
   return typeof id === "number" && Number.isFinite(id);
 }
 
-function unusable(id: unknown, code: number, why: string): Unusable {
-  return { kind: "problem", id: isRequestId(id) ? id : null, code, why };
+/** A problem with a message, to be answered under its id where that can be echoed. */
+export function unusable(id: unknown, code: number, why: string, at = ""): Unusable {
+  return { kind: "problem", id: isRequestId(id) ? id : null, code, at, why };
 }
 
 function isErrorBody(error: unknown): error is ErrorBody {
@@ -127,8 +135,8 @@ function classifyAnswer(message: {
 }
 
 /**
- * Tells what one decoded message is. Absent params are an empty object; params by position are a problem, as every
- * method takes them by name. An absent or null id makes a notification. Never throws.
+ * Tells what one decoded message is. Absent params are an empty object; params by position are a problem,
+ * as every method takes them by name. An absent or null id makes a notification. Never throws.
  */
 export function classify(message: unknown): Incoming {
   if (typeof message !== "object" || message === null || Array.isArray(message)) {
@@ -151,7 +159,9 @@ export function classify(message: unknown): Incoming {
     : { kind: "request", id, method, params: named };
 }
 
-/** The messages of a frame: those of a batch, or the one it is. An empty or too long batch is one problem. */
+/**
+ * The messages of a frame: those of a batch, or the one it is. An empty or too long batch is one problem.
+ */
 export function messages(value: unknown): readonly unknown[] | Unusable {
   if (!Array.isArray(value)) return [value];
   if (value.length === 0) return unusable(null, codes.invalidRequest, "a batch must not be empty");

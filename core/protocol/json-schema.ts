@@ -1,7 +1,9 @@
 /**
- * JSON Schema (2020-12) of a shape, for OpenAPI, AsyncAPI and MCP: what a stranger's validator can hold us to.
+ * JSON Schema (2020-12) of a shape, for OpenAPI, AsyncAPI and MCP: what a stranger's validator can hold us
+ * to.
  *
- * Weaker than `compile` where JSON Schema has no words: normalization, lengths in code units or bytes, brackets.
+ * Weaker than `compile` where JSON Schema has no words: normalization, lengths in code units or bytes,
+ * brackets.
  */
 import { limits } from "../limits.ts";
 import type { Format, ObjectShape, Shape, StringShape } from "../model/shape.ts";
@@ -22,7 +24,8 @@ const patterns: { readonly [F in Format]: string | undefined } = {
 
 function ofString(shape: StringShape): object {
   const pattern = patterns[shape.format];
-  // A surrogate pair is two units for us and one character for JSON Schema, and a byte is a unit at most, so an
+  // A surrogate pair is two units for us and one character for JSON Schema, and a byte is a unit at most,
+  // so an
   // upper bound holds either way; the lower bound is only exact up to 1.
   return {
     type: "string",

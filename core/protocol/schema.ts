@@ -1,8 +1,8 @@
 /**
  * Schema: compiles shapes to checks, where input is checked, and to JSON Schema, where others want to know.
  *
- * A value that passes is what will be stored: strict objects with own properties only, safe integers, well-formed
- * strings. Nothing is coerced, completed or removed.
+ * A value that passes is what will be stored: strict objects with own properties only, safe integers,
+ * well-formed strings. Nothing is coerced, completed or removed.
  */
 import { assert } from "../failures.ts";
 import { limits } from "../limits.ts";
@@ -16,32 +16,15 @@ import type {
   UnionShape,
 } from "../model/shape.ts";
 import { fitsUtf8, formats, isForbiddenKey } from "./formats.ts";
+import { type Problem, pointer, whole, within } from "./problem.ts";
 
-/** What is wrong, and where. */
-export interface Problem {
-  /** Path of the failing part like a JSON pointer without its first `/`: `scope/paths/3`; empty for the whole. */
-  readonly at: string;
-  /** A predicate for people: `must be an integer`. */
-  readonly why: string;
-}
+export type { Problem } from "./problem.ts";
 
-/** Returns the first problem found, or `undefined` when the value has the shape. Never throws, never changes it. */
+/**
+ * Returns the first problem found, or `undefined` when the value has the shape. Never throws, never changes
+ * it.
+ */
 export type Check = (value: unknown) => Problem | undefined;
-
-/** Longest key quoted in a problem: keys are of the peer's choosing. */
-const KEY_SHOWN = 64;
-
-function whole(why: string): Problem {
-  return { at: "", why };
-}
-
-function pointer(key: string): string {
-  return key.slice(0, KEY_SHOWN).toWellFormed().replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-function within(step: string, problem: Problem): Problem {
-  return { at: problem.at === "" ? step : `${step}/${problem.at}`, why: problem.why };
-}
 
 /** Whether it is an object as a parser makes it: no array, no instance of a class. */
 function isPlain(value: unknown): value is { readonly [key: string]: unknown } {
@@ -87,7 +70,8 @@ function compileInteger(min: number, max: number): Check {
 
 function compileChoice(shape: ChoiceShape): Check {
   const words = new Set(shape.values);
-  const wanted = `must be one of ${shape.values.join(", ")}${shape.open ? ", or an x-… of at most 64 characters" : ""}`;
+  const others = shape.open ? ", or an x-… of at most 64 characters" : "";
+  const wanted = `must be one of ${shape.values.join(", ")}${others}`;
   return (value) => {
     if (typeof value !== "string") return whole("must be a string");
     if (words.has(value)) return undefined;

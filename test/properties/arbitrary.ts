@@ -100,7 +100,10 @@ function objects(shape: ObjectShape): fc.Arbitrary<object> {
   return fc.record(fields, { requiredKeys, noNullPrototype: true }) as fc.Arbitrary<object>;
 }
 
-/** Valid values of a shape. Sizes stay small; the bounds themselves are reached by `corrupt` from the other side. */
+/**
+ * Valid values of a shape. Sizes stay small; the bounds themselves are reached by `corrupt` from the other
+ * side.
+ */
 export function arbitrary(shape: Shape): fc.Arbitrary<unknown> {
   switch (shape.kind) {
     case "string":
@@ -177,7 +180,10 @@ function nearMisses(shape: Shape): readonly (readonly [value: unknown, what: str
   return misses;
 }
 
-/** Whether `at` of a near miss of this shape is exact: inside a union or a free object it may be deeper or whole. */
+/**
+ * Whether `at` of a near miss of this shape is exact: inside a union or a free object it may be deeper or
+ * whole.
+ */
 function miss(shape: Shape): fc.Arbitrary<Corrupted> {
   return fc
     .constantFrom(...nearMisses(shape))
@@ -230,8 +236,8 @@ function corruptObject(shape: ObjectShape): fc.Arbitrary<Corrupted> {
 }
 
 /**
- * Invalid values of a shape, each a valid one but for one place. `at` is that place, or a place above it where a
- * union or a free object hides which of its parts is to blame.
+ * Invalid values of a shape, each a valid one but for one place. `at` is that place, or a place above it
+ * where a union or a free object hides which of its parts is to blame.
  */
 export function corrupt(shape: Shape): fc.Arbitrary<Corrupted> {
   if (shape.kind === "object") return corruptObject(shape);

@@ -42,14 +42,19 @@ describe("round trips", () => {
 });
 
 describe("hostile frames", () => {
-  // biome-ignore format: a table
   const bombs: readonly [what: string, frame: string | Uint8Array][] = [
-    ["lists", "[".repeat(500_000)], ["closed lists", "[".repeat(500_000) + "]".repeat(500_000)],
-    ["objects", '{"a":'.repeat(200_000)], ["lists behind a string", `["${"\\\\".repeat(1000)}",${"[".repeat(500_000)}`],
-    ["packed lists", new Uint8Array(500_000).fill(0x91)], ["packed long lists", new Uint8Array(500_000).fill(0xdd)],
+    ["lists", "[".repeat(500_000)],
+    ["closed lists", "[".repeat(500_000) + "]".repeat(500_000)],
+    ["objects", '{"a":'.repeat(200_000)],
+    ["lists behind a string", `["${"\\\\".repeat(1000)}",${"[".repeat(500_000)}`],
+    ["packed lists", new Uint8Array(500_000).fill(0x91)],
+    ["packed long lists", new Uint8Array(500_000).fill(0xdd)],
     ["packed maps", Uint8Array.from({ length: 500_000 }, (_, i) => [0x81, 0xa1, 0x61][i % 3] as number)],
     ["packed wide maps", new Uint8Array(500_000).fill(0xdf)],
-    ["packed lists of lists", Uint8Array.from({ length: 500_000 }, (_, i) => (i % 5 === 0 ? 0xdd : i % 5 === 4 ? 255 : 0))],
+    [
+      "packed lists of lists",
+      Uint8Array.from({ length: 500_000 }, (_, i) => (i % 5 === 0 ? 0xdd : i % 5 === 4 ? 255 : 0)),
+    ],
   ];
   it.each(bombs)("%s 500,000 deep are refused at once, in little memory", (_, frame) => {
     const before = process.memoryUsage().heapUsed;
