@@ -1,6 +1,7 @@
 /** KeyMap against a native Map: contents, persistence, edits, order, and keys made to collide. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type Collisions, dropCollision, putCollision } from "../../core/model/collisions.ts";
 import { Edit, KeyMap } from "../../core/model/map.ts";
 import { hashOf } from "../../core/model/trie.ts";
 
@@ -69,6 +70,26 @@ function expectSame(map: KeyMap<unknown>, model: Map<string, unknown>): void {
   expect(map.size).toBe(model.size);
   expect(content(map)).toEqual(content(model));
   for (const [k, v] of model) if (!map.has(k) || !Object.is(map.get(k), v)) expect.fail(`${k} differs`);
+}
+
+/** How many branches and collisions a map has, by its private fields. */
+function nodesIn(map: object): number {
+  const count = (node: unknown): number => {
+    const slots = (node as { slots?: unknown[] }).slots;
+    if (slots === undefined) return 1;
+    return slots
+      .filter((slot) => typeof slot === "object")
+      .reduce<number>((sum, slot) => sum + count(slot), 1);
+  };
+  return count((map as { root?: unknown }).root);
+}
+
+function expectBalanced(tree: Collisions | undefined): void {
+  if (tree === undefined) return;
+  const [left, right] = [(tree.left?.size ?? 0) + 1, (tree.right?.size ?? 0) + 1];
+  if (left + right > 3 && (left > 3 * right || right > 3 * left)) expect.fail(`${left} beside ${right}`);
+  expectBalanced(tree.left);
+  expectBalanced(tree.right);
 }
 
 describe("KeyMap", () => {
@@ -229,6 +250,35 @@ describe("KeyMap", () => {
     expect(map).toBe(KeyMap.empty());
     expect(full.size).toBe(4096);
     expect(performance.now() - started).toBeLessThan(5000);
+  });
+
+  it("forgets a collision that is over", () => {
+    const others = Array.from({ length: 20 }, (_, i): [string, string] => [`k${i}`, ""]);
+    for (const stays of colliding.slice(0, 5)) {
+      const plain = KeyMap.from([...others, [stays, ""]]);
+      let other = KeyMap.from([...colliding.map((k): [string, string] => [k, ""]), ...others]);
+      for (const k of colliding) if (k !== stays) other = other.delete(k);
+      expect([...other.keys()]).toEqual([...plain.keys()]);
+      expect(nodesIn(other)).toBe(nodesIn(plain));
+    }
+  });
+
+  it("keeps colliding keys in balance", () => {
+    const keys = Array.from({ length: 2000 }, (_, i) => String(i).padStart(4, "0"));
+    fc.assert(
+      fc.property(
+        fc.constantFrom(keys, keys.toReversed()),
+        fc.array(fc.constantFrom(...keys)),
+        (order, gone) => {
+          let tree: Collisions | undefined;
+          for (const k of order) tree = putCollision(tree, k, k);
+          expectBalanced(tree);
+          for (const k of [...gone, ...order.slice(0, 1200)]) tree = dropCollision(tree, k);
+          expectBalanced(tree);
+        },
+      ),
+      { numRuns: 10 },
+    );
   });
 
   it("shares the empty map and leaves it empty", () => {
