@@ -11,7 +11,7 @@
 import { type Edit, KeyMap } from "./map.ts";
 import type { Glob, Part } from "./patterns.ts";
 import { segmentsMeet } from "./patterns.ts";
-import { namesToLook, routeOf, type Search } from "./scope-routes.ts";
+import { namesToLook, type Route, routeOf, type Search } from "./scope-routes.ts";
 import type { Covering } from "./scopes.ts";
 
 /** A claim's key with its compiled scope. */
@@ -23,38 +23,46 @@ export interface Claimed {
 /** At least one claim; most places have just one. */
 type Bucket = Claimed | KeyMap<Claimed>;
 
+/** A part that is alone where it stands, wherever beyond it belongs: it moves on when another comes. */
+export class Leaf {
+  readonly part: Part;
+  readonly claimed: Claimed;
+
+  constructor(part: Part, claimed: Claimed) {
+    this.part = part;
+    this.claimed = claimed;
+  }
+}
+
 export interface Place {
   readonly edit: Edit | undefined;
-  /** The glob that leads here, when one does. */
-  readonly glob: Glob | undefined;
   here: Bucket | undefined;
   open: Bucket | undefined;
   names: Place | undefined;
-  next: KeyMap<Place>;
-  globs: KeyMap<Place>;
+  next: KeyMap<Place | Leaf>;
+  globs: KeyMap<Way>;
 }
 
-const NOWHERE: KeyMap<Place> = KeyMap.empty();
+/** What follows a glob. */
+interface Way {
+  readonly glob: Glob;
+  readonly place: Place;
+}
+
+const NOWHERE: KeyMap<never> = KeyMap.empty();
 
 /** A place without claims. */
-export const emptyPlace: Place = {
-  edit: undefined,
-  glob: undefined,
-  here: undefined,
-  open: undefined,
-  names: undefined,
-  next: NOWHERE,
-  globs: NOWHERE,
-};
+export const emptyPlace: Place = freshFor(undefined);
 
-function owned(place: Place, edit: Edit | undefined): Place {
-  if (edit !== undefined && place.edit === edit) return place;
-  const { glob, here, open, names, next, globs } = place;
-  return { edit, glob, here, open, names, next, globs };
+function freshFor(edit: Edit | undefined): Place {
+  return { edit, here: undefined, open: undefined, names: undefined, next: NOWHERE, globs: NOWHERE };
 }
 
-function freshFor(glob: Glob | undefined, edit: Edit | undefined): Place {
-  return { edit, glob, here: undefined, open: undefined, names: undefined, next: NOWHERE, globs: NOWHERE };
+function owned(place: Place | undefined, edit: Edit | undefined): Place {
+  if (place === undefined) return freshFor(edit);
+  if (edit !== undefined && place.edit === edit) return place;
+  const { here, open, names, next, globs } = place;
+  return { edit, here, open, names, next, globs };
 }
 
 function put(bucket: Bucket | undefined, claimed: Claimed, edit: Edit | undefined): Bucket {
@@ -73,65 +81,104 @@ function drop(bucket: Bucket | undefined, key: string, edit: Edit | undefined): 
 
 /** Files a claim under one of its parts; the same part again changes nothing. */
 export function file(root: Place, part: Part, claimed: Claimed, edit: Edit | undefined): Place {
-  const { depth, kind, keys } = routeOf(part);
-  const along = (place: Place, at: number): Place => {
-    const own = owned(place, edit);
-    const step = at < depth ? part.head[at] : undefined;
-    if (typeof step === "string") {
-      own.next = own.next.set(step, along(own.next.get(step) ?? freshFor(undefined, edit), at + 1), edit);
-    } else if (step !== undefined) {
-      own.globs = own.globs.set(
-        step.text,
-        along(own.globs.get(step.text) ?? freshFor(step, edit), at + 1),
-        edit,
-      );
-    } else if (kind === "here") own.here = put(own.here, claimed, edit);
-    else if (kind === "open") own.open = put(own.open, claimed, edit);
-    else own.names = under(own.names ?? freshFor(undefined, edit), 0);
+  return along(root, 0, part, routeOf(part), claimed, edit);
+}
+
+function along(
+  place: Place | undefined,
+  at: number,
+  part: Part,
+  route: Route,
+  claimed: Claimed,
+  edit: Edit | undefined,
+): Place {
+  const own = owned(place, edit);
+  const step = at < route.depth ? part.head[at] : undefined;
+  if (typeof step === "string") {
+    const child = own.next.get(step);
+    if (child === undefined) own.next = own.next.set(step, new Leaf(part, claimed), edit);
+    else {
+      const inner =
+        child instanceof Leaf
+          ? along(undefined, at + 1, child.part, routeOf(child.part), child.claimed, edit)
+          : child;
+      own.next = own.next.set(step, along(inner, at + 1, part, route, claimed, edit), edit);
+    }
+  } else if (step !== undefined) {
+    const inner = along(own.globs.get(step.text)?.place, at + 1, part, route, claimed, edit);
+    own.globs = own.globs.set(step.text, { glob: step, place: inner }, edit);
+  } else if (route.kind === "here") own.here = put(own.here, claimed, edit);
+  else if (route.kind === "open") own.open = put(own.open, claimed, edit);
+  else own.names = under(own.names, 0, part, route.keys, claimed, edit);
+  return own;
+}
+
+function under(
+  place: Place | undefined,
+  at: number,
+  part: Part,
+  keys: readonly string[],
+  claimed: Claimed,
+  edit: Edit | undefined,
+): Place {
+  const own = owned(place, edit);
+  const key = keys[at];
+  if (key === undefined) {
+    own.here = put(own.here, claimed, edit);
     return own;
-  };
-  const under = (place: Place, at: number): Place => {
-    const own = owned(place, edit);
-    const key = keys[at];
-    if (key === undefined) own.here = put(own.here, claimed, edit);
-    else own.next = own.next.set(key, under(own.next.get(key) ?? freshFor(undefined, edit), at + 1), edit);
-    return own;
-  };
-  return along(root, 0);
+  }
+  const child = own.next.get(key);
+  if (child === undefined) own.next = own.next.set(key, new Leaf(part, claimed), edit);
+  else {
+    const inner =
+      child instanceof Leaf
+        ? under(undefined, at + 1, child.part, routeOf(child.part).keys, child.claimed, edit)
+        : child;
+    own.next = own.next.set(key, under(inner, at + 1, part, keys, claimed, edit), edit);
+  }
+  return own;
 }
 
 /** Takes a claim away from where `file` put it for this part; nothing changes when it is not there. */
 export function unfile(root: Place, part: Part, key: string, edit: Edit | undefined): Place {
   const { depth, kind, keys } = routeOf(part);
-  const along = (place: Place, at: number): Place | undefined => {
+  const from = (place: Place, at: number): Place | undefined => {
     const own = owned(place, edit);
     const step = at < depth ? part.head[at] : undefined;
-    if (typeof step === "string") own.next = without(own.next, step, (child) => along(child, at + 1), edit);
-    else if (step !== undefined)
-      own.globs = without(own.globs, step.text, (child) => along(child, at + 1), edit);
-    else if (kind === "here") own.here = drop(own.here, key, edit);
+    if (typeof step === "string")
+      own.next = without(own.next, step, key, (child) => from(child, at + 1), edit);
+    else if (step !== undefined) {
+      const way = own.globs.get(step.text);
+      const rest = way === undefined ? undefined : from(way.place, at + 1);
+      own.globs =
+        rest === undefined
+          ? own.globs.delete(step.text, edit)
+          : own.globs.set(step.text, { glob: step, place: rest }, edit);
+    } else if (kind === "here") own.here = drop(own.here, key, edit);
     else if (kind === "open") own.open = drop(own.open, key, edit);
-    else if (own.names !== undefined) own.names = under(own.names, 0);
+    else if (own.names !== undefined) own.names = fromKeys(own.names, 0);
     return isEmpty(own) ? undefined : own;
   };
-  const under = (place: Place, at: number): Place | undefined => {
+  const fromKeys = (place: Place, at: number): Place | undefined => {
     const own = owned(place, edit);
     const step = keys[at];
     if (step === undefined) own.here = drop(own.here, key, edit);
-    else own.next = without(own.next, step, (child) => under(child, at + 1), edit);
+    else own.next = without(own.next, step, key, (child) => fromKeys(child, at + 1), edit);
     return isEmpty(own) ? undefined : own;
   };
-  return along(root, 0) ?? emptyPlace;
+  return from(root, 0) ?? emptyPlace;
 }
 
 function without(
-  map: KeyMap<Place>,
+  map: KeyMap<Place | Leaf>,
   step: string,
+  key: string,
   change: (child: Place) => Place | undefined,
   edit: Edit | undefined,
-): KeyMap<Place> {
+): KeyMap<Place | Leaf> {
   const child = map.get(step);
   if (child === undefined) return map;
+  if (child instanceof Leaf) return child.claimed.key === key ? map.delete(step, edit) : map;
   const rest = change(child);
   return rest === undefined ? map.delete(step, edit) : map.set(step, rest, edit);
 }
@@ -148,8 +195,10 @@ export function* candidates(root: Place, search: Search, from = 0): Generator<Cl
     if (place.open !== undefined) yield* heldIn(place.open);
     const reached = depth >= part.head.length;
     if (place.names !== undefined && (!reached || part.starred)) {
-      for (const named of namesToLook(place.names, search))
-        if (named.here !== undefined) yield* heldIn(named.here);
+      for (const named of namesToLook(place.names, search)) {
+        if (named instanceof Leaf) yield named.claimed;
+        else if (named.here !== undefined) yield* heldIn(named.here);
+      }
     }
     if (reached) {
       if (place.here !== undefined) yield* heldIn(place.here);
@@ -158,25 +207,32 @@ export function* candidates(root: Place, search: Search, from = 0): Generator<Cl
     }
     const step = part.head[depth] as string | Glob;
     if (place.globs.size > 0) {
-      for (const child of place.globs.values()) {
-        if (segmentsMeet(step, child.glob as Glob)) yield* candidates(child, search, depth + 1);
+      for (const way of place.globs.values()) {
+        if (segmentsMeet(step, way.glob)) yield* candidates(way.place, search, depth + 1);
       }
     }
     if (typeof step !== "string") {
       for (const [name, child] of place.next.entries()) {
-        if (segmentsMeet(step, name)) yield* candidates(child, search, depth + 1);
+        if (segmentsMeet(step, name)) yield* within(child, search, depth + 1);
       }
       return;
     }
     const child = place.next.get(step);
-    if (child === undefined) return;
+    if (child instanceof Leaf) yield child.claimed;
+    if (child === undefined || child instanceof Leaf) return;
     place = child;
   }
 }
 
+function* within(child: Place | Leaf, search: Search, depth: number): Generator<Claimed, void> {
+  if (child instanceof Leaf) yield child.claimed;
+  else yield* candidates(child, search, depth);
+}
+
 function* below(place: Place, search: Search, depth: number): Generator<Claimed, void> {
-  if (place.next.size > 0) for (const child of place.next.values()) yield* candidates(child, search, depth);
-  if (place.globs.size > 0) for (const child of place.globs.values()) yield* candidates(child, search, depth);
+  if (place.next.size > 0) for (const child of place.next.values()) yield* within(child, search, depth);
+  if (place.globs.size > 0)
+    for (const way of place.globs.values()) yield* candidates(way.place, search, depth);
 }
 
 function* heldIn(bucket: Bucket): Generator<Claimed, void> {

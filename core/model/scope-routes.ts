@@ -13,7 +13,7 @@
  */
 import type { Part, Segment } from "./patterns.ts";
 import { segmentsMeet } from "./patterns.ts";
-import type { Place } from "./scope-places.ts";
+import { Leaf, type Place } from "./scope-places.ts";
 
 /** Where a part is filed: `depth` segments of its head lead to the place. */
 export interface Route {
@@ -111,8 +111,10 @@ export function searchFor(part: Part): Search {
   return { part, extension, lead, trail: backwards(trail) };
 }
 
-/** The places under `names` where claims lie that a part can meet. */
-export function* namesToLook(names: Place, search: Search): Generator<Place, void> {
+type Found = Generator<Place | Leaf, void>;
+
+/** What is under `names` that a part can meet: places, whose claims are `here`, and parts that are alone. */
+export function* namesToLook(names: Place, search: Search): Found {
   const plain = names.next.get(PLAIN);
   if (plain !== undefined) yield* families(plain, search);
   if (names.next.size === (plain === undefined ? 0 : 1)) return;
@@ -120,16 +122,15 @@ export function* namesToLook(names: Place, search: Search): Generator<Place, voi
     if (distance === PLAIN) continue;
     const { head, tail, starred } = search.part;
     const from = starred ? tail : head;
-    const at = from.length - 1 - Number(distance);
-    const segment = from[at];
-    if (segment === undefined && !starred) continue;
-    for (const place of segment === undefined ? anchors.next.values() : matching(anchors, segment)) {
-      yield* families(place, search);
-    }
+    const segment = from[from.length - 1 - Number(distance)];
+    if (anchors instanceof Leaf) yield anchors;
+    else if (segment !== undefined)
+      for (const place of matching(anchors, segment)) yield* families(place, search);
+    else if (starred) for (const place of anchors.next.values()) yield* families(place, search);
   }
 }
 
-function* matching(place: Place, segment: Segment): Generator<Place, void> {
+function* matching(place: Place, segment: Segment): Found {
   if (typeof segment === "string") {
     const found = place.next.get(segment);
     if (found !== undefined) yield found;
@@ -138,35 +139,45 @@ function* matching(place: Place, segment: Segment): Generator<Place, void> {
   for (const [name, found] of place.next.entries()) if (segmentsMeet(segment, name)) yield found;
 }
 
-function* families(place: Place, search: Search): Generator<Place, void> {
-  const { part, extension, lead, trail } = search;
-  const byLead = place.next.get(BY_LEAD);
-  if (byLead !== undefined) {
-    if (extension === undefined) for (const leads of byLead.next.values()) yield* chunked(leads, lead);
-    else {
-      const same = byLead.next.get(extension);
-      if (same !== undefined) yield* chunked(same, lead);
-      const any = extension === PLAIN ? undefined : byLead.next.get(PLAIN);
-      if (any !== undefined) yield* chunked(any, lead);
-    }
+function* families(place: Place | Leaf, search: Search): Found {
+  if (place instanceof Leaf) {
+    yield place;
+    return;
   }
+  const byLead = place.next.get(BY_LEAD);
+  if (byLead !== undefined) yield* leads(byLead, search);
   const byTrail = place.next.get(BY_TRAIL);
-  if (byTrail !== undefined) yield* chunked(byTrail, trail);
+  if (byTrail !== undefined) yield* chunked(byTrail, search.trail);
   const bySegment = place.next.get(BY_SEGMENT);
-  if (bySegment !== undefined) {
-    if (part.starred) yield* bySegment.next.values();
-    else yield* new Set(part.head.flatMap((segment) => [...matching(bySegment, segment)]));
+  if (bySegment instanceof Leaf) yield bySegment;
+  else if (bySegment !== undefined) {
+    if (search.part.starred) yield* everything(bySegment);
+    // Two segments may match the same literal, which must come up once.
+    else yield* new Set(search.part.head.flatMap((segment) => [...matching(bySegment, segment)]));
   }
   const byNothing = place.next.get(BY_NOTHING);
   if (byNothing !== undefined) yield byNothing;
 }
 
+function* leads(byExtension: Place | Leaf, { extension, lead }: Search): Found {
+  if (byExtension instanceof Leaf) yield byExtension;
+  else if (extension === undefined)
+    for (const place of byExtension.next.values()) yield* chunked(place, lead);
+  else {
+    const same = byExtension.next.get(extension);
+    if (same !== undefined) yield* chunked(same, lead);
+    const any = extension === PLAIN ? undefined : byExtension.next.get(PLAIN);
+    if (any !== undefined) yield* chunked(any, lead);
+  }
+}
+
 /** Everything whose chunked text begins `text`, or goes on from it. */
-function* chunked(root: Place, text: string): Generator<Place, void> {
+function* chunked(root: Place | Leaf, text: string): Found {
   let place = root;
   let at = 0;
   for (const end of CHUNK_ENDS) {
     yield place;
+    if (place instanceof Leaf) return;
     if (text.length < end) {
       const rest = text.slice(at);
       for (const [key, child] of place.next.entries()) {
@@ -187,7 +198,8 @@ function* chunked(root: Place, text: string): Generator<Place, void> {
   yield place;
 }
 
-function* everything(place: Place): Generator<Place, void> {
+function* everything(place: Place | Leaf): Found {
   yield place;
-  if (place.next.size > 0) for (const child of place.next.values()) yield* everything(child);
+  if (place instanceof Leaf || place.next.size === 0) return;
+  for (const child of place.next.values()) yield* everything(child);
 }

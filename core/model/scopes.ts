@@ -81,10 +81,12 @@ export interface Covering {
   readonly foldCase: boolean;
 }
 
-const exactly = new WeakMap<Scope, Covering>();
-const folding = new WeakMap<Scope, Covering>();
+/** Scopes compiled lately: a command is decided and folded with the same one. Weak maps of all slow the collector. */
+const REMEMBERED = 256;
+const exactly = new Map<Scope, Covering>();
+const folding = new Map<Scope, Covering>();
 
-/** Compiles a canonical scope; the same object is compiled once. `foldCase` compares without case. */
+/** Compiles a canonical scope; the same object again, soon after, costs nothing. `foldCase` compares without case. */
 export function compileScope(scope: Scope, foldCase: boolean): Covering {
   const known = foldCase ? folding : exactly;
   const found = known.get(scope);
@@ -96,6 +98,12 @@ export function compileScope(scope: Scope, foldCase: boolean): Covering {
   }
   const covering = { parts, foldCase };
   known.set(scope, covering);
+  if (known.size > REMEMBERED) {
+    for (const oldest of known.keys()) {
+      known.delete(oldest);
+      break;
+    }
+  }
   return covering;
 }
 

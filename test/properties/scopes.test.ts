@@ -22,12 +22,14 @@ const names = LETTERS.flatMap((x) => [
 ]);
 const usable = names.filter((name) => name !== "." && name !== "..");
 
-/** Enough to decide: a pattern below has at most two segments before or after `**`, each of at most three items. */
+/** Four segments are enough: a pattern below has at most three before its `**`, and one after. */
 const short = usable.filter((name) => name.length < 3 && !name.includes("."));
+const threes = short.flatMap((x) => short.flatMap((y) => short.map((z) => `${x}/${y}/${z}`)));
 const paths = [
   ...usable,
   ...usable.flatMap((x) => short.flatMap((y) => [`${x}/${y}`, `${y}/${x}`])),
-  ...short.flatMap((x) => short.flatMap((y) => short.map((z) => `${x}/${y}/${z}`))),
+  ...threes,
+  ...threes.flatMap((path) => short.map((name) => `${path}/${name}`)),
 ];
 
 /** The meaning of a segment in minimatch, with `dot: true`. */
