@@ -76,12 +76,14 @@ export const limits = {
   /** Entries one append may hold: bounds the time a commit takes (0.5 ms for 100). */
   appendEntriesMax: 256,
   appendBytesMax: 256 * KiB,
+  /** Commands and questions one batch may take: bounds how long a turn of the event loop lasts. */
+  batchItemsMax: 2048,
   /** Submissions waiting for an append before new ones are answered `busy`. */
   pendingMax: 65_536,
   /** Entries kept decoded in memory for followers that are nearly up to date. */
   tailEntries: 4096,
   /** Rejections and empty acceptances remembered per engine (SU3). */
-  refusalsRemembered: 100_000,
+  refusalsRemembered: 20_000,
   /** Entries between two snapshots. */
   snapshotEveryEntries: 20_000,
   snapshotsKept: 2,
@@ -114,6 +116,8 @@ export const limits = {
   /** How long after a lost race an engine lets others go first, and for how long at most each time. */
   contendedMs: 5 * SECOND,
   yieldMs: 3,
+  /** Commits that take longer on average are made by a worker, so that the hub stays responsive. */
+  slowCommitMs: 10,
   /** Write-ahead bytes after which they are brought home by a worker: bounds the file and the next opening. */
   checkpointBytes: 4 * MiB,
   /** Freed when the disk is full, so that closing well still has room. */

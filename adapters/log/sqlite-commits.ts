@@ -14,9 +14,11 @@ import { type AppendOutcome, appendRow, type NewRow, witnessLog } from "./sqlite
 
 /** What makes an append durable, one after another. */
 export interface Commits {
-  append(row: NewRow): Promise<AppendOutcome>;
+  /** `starting` is called when the row's turn has come. */
+  append(row: NewRow, starting?: () => void): Promise<AppendOutcome>;
   /** Raises the witness; `false` when the write lock was taken. */
   witness(): Promise<boolean>;
+  where(): "inline" | "worker";
   close(): Promise<void>;
 }
 
@@ -142,18 +144,20 @@ export function inlineCommits(settings: CommitSettings): Commits {
   const homing = new Homing(settings);
   let turnTaken = false;
   return {
-    async append(row) {
+    async append(row, starting) {
       // What arrived while the last commit held the thread has its turn first.
       if (turnTaken) await new Promise((resolve) => setImmediate(resolve));
       turnTaken = true;
       setImmediate(() => {
         turnTaken = false;
       });
+      starting?.();
       const outcome = appendRow(db, row);
       if (outcome.kind === "appended") homing.wrote(row.bytes.length);
       return outcome;
     },
     witness: async () => witnessLog(db, place, full),
+    where: () => "inline",
     close: () => homing.close(),
   };
 }
@@ -187,7 +191,36 @@ export function workerCommits(settings: CommitSettings): Commits {
     async witness() {
       return ((await ask({ ask: "witness" })) as { done: boolean }).done;
     },
+    where: () => "worker",
     close: () => worker.close(),
+  };
+}
+
+/**
+ * Commits on the calling thread as long as the disk is quick, which spares the way to another thread; once commits
+ * take long on average a worker makes them, so that the calling thread is free again.
+ */
+export function adaptiveCommits(settings: CommitSettings): Commits {
+  const inline = inlineCommits(settings);
+  let commits = inline;
+  let averageMs = 0;
+  return {
+    async append(row) {
+      if (commits !== inline) return commits.append(row);
+      let startedMs = 0;
+      const outcome = await inline.append(row, () => {
+        startedMs = performance.now();
+      });
+      averageMs += (performance.now() - startedMs - averageMs) * 0.1;
+      if (averageMs > limits.slowCommitMs) commits = workerCommits(settings);
+      return outcome;
+    },
+    witness: () => commits.witness(),
+    where: () => commits.where(),
+    async close() {
+      if (commits !== inline) await commits.close();
+      await inline.close();
+    },
   };
 }
 

@@ -14,7 +14,7 @@ import { packEntries } from "./codec.ts";
 import { elapsedMs, type Moment, machineClock, now, pause } from "./machine.ts";
 import { freeReserve, type Place, placeOf } from "./place.ts";
 import { SnapshotFiles } from "./snapshots.ts";
-import { type Commits, inlineCommits, workerCommits } from "./sqlite-commits.ts";
+import { adaptiveCommits, type Commits, inlineCommits, workerCommits } from "./sqlite-commits.ts";
 import { openDriver } from "./sqlite-driver.ts";
 import { type SqliteFile, storageFailure } from "./sqlite-file.ts";
 import { type OpenedFile, openPlace, type SqliteOptions } from "./sqlite-opening.ts";
@@ -80,6 +80,11 @@ export class SqliteLog implements EventLog {
   /** Whether appends are refused because this process may only read the file. */
   get readOnly(): boolean {
     return this.#opened?.readOnly ?? true;
+  }
+
+  /** Where commits are made now: by default on the calling thread, until the disk proves slow. */
+  get commits(): "inline" | "worker" {
+    return this.#commits.where();
   }
 
   get lost(): Loss | undefined {
@@ -234,8 +239,8 @@ export class SqliteLog implements EventLog {
       full: this.durability === "full",
       workerUrl: this.#options.workerUrl,
     };
-    const worker = this.#options.commits === "worker" && !this.readOnly;
-    return worker ? workerCommits(settings) : inlineCommits(settings);
+    if (this.#options.commits === "worker" && !this.readOnly) return workerCommits(settings);
+    return this.#options.commits === "inline" ? inlineCommits(settings) : adaptiveCommits(settings);
   }
 
   #db(): SqliteFile {
@@ -308,7 +313,6 @@ export class SqliteLog implements EventLog {
       const outcome = await this.#commits.append(row);
       if (outcome.kind === "appended") return { appended: true, seq: row.seq };
       if (outcome.kind === "behind") return { appended: false, head: outcome.head };
-      this.#lostRace();
       if (this.#clock.monotonicMs() >= untilMs) {
         throw new Failure("busy", `${this.#place.file} is locked by another process. Try again.`, {
           fields: { file: this.#place.file, retryAfterMs: limits.fullRetryMs },
