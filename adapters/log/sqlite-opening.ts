@@ -99,7 +99,7 @@ function prepare(place: Place, options: SqliteOptions): void {
 }
 
 /** A database in a folder nobody may write to cannot be opened where it is: then a private copy is read. */
-async function openForReading(
+export async function openForReading(
   file: string,
   settings: FileOptions,
 ): Promise<{ db: SqliteFile; discard: () => void }> {

@@ -8,7 +8,8 @@ import { pause } from "./machine.ts";
 import { placeOf } from "./place.ts";
 import { openSqliteLog } from "./sqlite.ts";
 import { openDriver } from "./sqlite-driver.ts";
-import { type Hole, SqliteFile } from "./sqlite-file.ts";
+import type { Hole } from "./sqlite-file.ts";
+import { openForReading } from "./sqlite-opening.ts";
 import { checkLink, rowEntries } from "./sqlite-reader.ts";
 import { readWitness } from "./witness.ts";
 
@@ -88,16 +89,16 @@ type Rows = Pick<LogReport, "head" | "horizon" | "entries" | "appends" | "hash" 
 
 async function checkRows(file: string, problems: LogProblem[]): Promise<Rows> {
   const found = { head: 0, horizon: 0, entries: 0, appends: 0, hash: "", holes: [] as readonly Hole[] };
-  let db: SqliteFile | undefined;
+  let opened: Awaited<ReturnType<typeof openForReading>> | undefined;
   try {
-    db = await SqliteFile.open(file, {
+    opened = await openForReading(file, {
       openDriver,
       readOnly: true,
       create: false,
       full: true,
       autocheckpoint: 0,
     });
-    const open = db;
+    const open = opened.db;
     const start = open.view(() => ({ head: open.head(), horizon: open.horizon(), holes: open.holes() }));
     found.head = start.head;
     found.horizon = start.horizon.seq;
@@ -121,7 +122,8 @@ async function checkRows(file: string, problems: LogProblem[]): Promise<Rows> {
   } catch (error) {
     problems.push(problemOf(error));
   } finally {
-    db?.close();
+    opened?.db.close();
+    opened?.discard();
   }
   return found;
 }
