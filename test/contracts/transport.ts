@@ -292,6 +292,16 @@ function closes(abilities: Abilities, call: Call): void {
     expect([hubHeard.closed.length, callerHeard.closed.length]).toEqual([1, 1]);
   });
 
+  test("tells an end once that closes before it has a receiver", async () => {
+    const { caller } = await call();
+    caller.close("failed");
+    const heard = listenTo(caller);
+    expect(heard.closed).toEqual([]);
+    await until(() => heard.closed.length > 0, "the caller is told");
+    await turn();
+    expect(heard.closed).toEqual([{ goodbye: false, reason: "failed" }]);
+  });
+
   test.runIf(abilities.flushes)("still brings what was sent before close", async () => {
     const { hub, caller } = await call();
     const heard = listenTo(caller);

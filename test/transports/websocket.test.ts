@@ -400,14 +400,14 @@ describe("the port", () => {
 
   test("can be shared with others through one server", async () => {
     const server = createServer((_request, response) => void response.end("http"));
-    server.on("upgrade", (request, socket) => {
-      if (request.url === "/mqtt") socket.end("HTTP/1.1 418 Other\r\n\r\n");
-    });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     endings.push(() => server.close().closeAllConnections());
     const { port } = server.address() as AddressInfo;
     const hub = await echoHub({ server, otherUpgradePaths: ["/mqtt"] }, `ws://127.0.0.1:${port}/`);
+    server.on("upgrade", (request, socket) => {
+      if (request.url === "/mqtt") socket.end("HTTP/1.1 418 Other\r\n\r\n");
+    });
     expect(hub.url).toBe(`ws://127.0.0.1:${port}`);
     await stillServes(hub);
     expect(await answered(bareClient(`${hub.url}/mqtt`))).toBe(418);

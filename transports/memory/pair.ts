@@ -50,7 +50,6 @@ class MemoryEnd implements Connection {
   #inboxBytes = 0;
   /** Set as soon as no more frames can come in; told to the receiver behind those that did. */
   #ended: Closed | undefined;
-  #told = false;
   #open = true;
   #over = false;
   #scheduled = false;
@@ -151,8 +150,7 @@ class MemoryEnd implements Connection {
       if (this.#inbox.length > 0) this.#schedule();
     }
     this.#other?.read();
-    if (this.#ended === undefined || this.#told || this.#inbox.length > 0) return;
-    this.#told = true;
+    if (this.#ended === undefined || this.#inbox.length > 0) return;
     this.#receiver?.closed(this.#ended);
   };
 }

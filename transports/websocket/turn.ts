@@ -5,7 +5,7 @@
 import type { Frame } from "../../core/ports/transport.ts";
 
 /** Frames remembered within one turn; a fan-out sends the same few to many. */
-const SHARED_MAX = 64;
+const SHARED_MAX = 512;
 
 let waiting: (() => void)[] = [];
 const shared = new Map<Frame, Buffer | undefined>();
