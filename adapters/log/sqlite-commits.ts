@@ -49,12 +49,13 @@ class LogWorker {
   readonly #waiting: { resolve: (answer: WorkerAnswer) => void; reject: (error: unknown) => void }[] = [];
   readonly #exited: Promise<void>;
   #broken: Error | undefined;
+  #closing = false;
 
   constructor(url: URL, settings: WorkerSettings) {
     this.#worker = startWorker(url, settings);
     this.#worker.on("message", (answer: WorkerAnswer) => {
       this.#waiting.shift()?.resolve(answer);
-      if (this.#waiting.length === 0) this.#worker.unref();
+      if (this.#waiting.length === 0 && !this.#closing) this.#worker.unref();
     });
     this.#worker.on("error", (error) => this.#break(error as Error));
     this.#exited = new Promise((resolve) => {
@@ -77,6 +78,7 @@ class LogWorker {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     this.#worker.ref();
     this.#worker.postMessage({ ask: "close" } satisfies WorkerRequest);
     await this.#exited;
