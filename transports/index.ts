@@ -1,6 +1,6 @@
 /**
- * The transports by the scheme of their urls. Each is loaded when it is first used, so that a command-line verb pays
- * only for its own.
+ * The transports by the scheme of their urls. Each is loaded when it is first used, so that a
+ * command-line verb pays only for its own.
  */
 import { Failure } from "../core/failures.ts";
 import type { Abilities, Accept, Connection, ConnectOptions, Listener } from "../core/ports/transport.ts";
@@ -24,7 +24,10 @@ export const transports: { readonly [scheme: string]: () => Promise<Transport> }
   wss: async () => onlyConnecting(await import("./websocket/index.ts")),
 };
 
-/** Starts listening at a url; `accept` gets each connection. Throws `usage` for what cannot be listened at. */
+/**
+ * Starts listening at a url; `accept` gets each connection. Throws `usage` for what cannot be listened
+ * at.
+ */
 export async function listen(url: string, options: ListenOptions, accept: Accept): Promise<Listener> {
   const transport = await transportOf(url);
   if (transport.listen !== undefined) return transport.listen(url, options, accept);
@@ -33,7 +36,10 @@ export async function listen(url: string, options: ListenOptions, accept: Accept
   });
 }
 
-/** Connects to a hub at a url. Throws `hub.unreachable` or `hub.refused` at the first try, `usage` for a bad url. */
+/**
+ * Connects to a hub at a url. Throws `hub.unreachable` or `hub.refused` at the first try, `usage` for a
+ * bad url.
+ */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const transport = await transportOf(url);
   if (transport.connect !== undefined) return transport.connect(url, options);

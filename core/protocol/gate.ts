@@ -1,9 +1,9 @@
 /**
  * The gate: which web peers may knock at all, decided from addresses and headers before anything is parsed.
  *
- * A page in a browser can open a WebSocket to any address, and a name an attacker owns can be made to point at
- * 127.0.0.1. So a foreign `Origin` and an unknown `Host` are refused, on loopback too. Pure: the transports that
- * speak HTTP bring the values.
+ * A page in a browser can open a WebSocket to any address, and a name an attacker owns can be made to
+ * point at 127.0.0.1. So a foreign `Origin` and an unknown `Host` are refused, on loopback too. Pure:
+ * the transports that speak HTTP bring the values.
  */
 
 /** What one listener lets in. */
@@ -34,7 +34,8 @@ export function refusedAtGate(gate: Gate, headers: Headers): string | undefined 
   if (headers.origin === undefined) return undefined;
   const origin = single(headers.origin);
   if (origin === undefined || !originAllowed(gate, origin, host)) {
-    return `Pages of ${printable(origin ?? "several origins")} may not call this hub; allow that origin if they should.`;
+    const whose = printable(origin ?? "several origins");
+    return `Pages of ${whose} may not call this hub; allow that origin if they should.`;
   }
   return undefined;
 }

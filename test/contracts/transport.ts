@@ -36,7 +36,10 @@ interface Pair {
 
 const WAIT_MS = 20_000;
 
-/** Holds a transport to the contract of the port; cases that need an ability run only where it is declared. */
+/**
+ * Holds a transport to the contract of the port; cases that need an ability run only where it is
+ * declared.
+ */
 export function transportContract(
   name: string,
   abilities: Abilities,

@@ -1,8 +1,8 @@
 /**
  * A linked pair of connections in one process.
  *
- * Frames wait in the queue of the end that will read them and are handed over in microtasks: never from within
- * `send`, so that neither end is entered twice.
+ * Frames wait in the queue of the end that will read them and are handed over in microtasks: never from
+ * within `send`, so that neither end is entered twice.
  */
 import { limits } from "../../core/limits.ts";
 import type {
@@ -15,7 +15,10 @@ import type {
   Receiver,
 } from "../../core/ports/transport.ts";
 
-/** Frames handed over before timers and sockets of the process get a turn: microtasks alone would starve them. */
+/**
+ * Frames handed over before timers and sockets of the process get a turn: microtasks alone would starve
+ * them.
+ */
 const FRAMES_A_TURN = 512;
 
 const LOCAL: Peer = { transport: "memory", loopback: true };
@@ -23,8 +26,9 @@ const LOCAL: Peer = { transport: "memory", loopback: true };
 let handedOver = 0;
 
 /**
- * Two connections, each the other's end: the first has `peerOfFirst` as its `peer`, the second `peerOfSecond`.
- * Bytes are handed over as they are, not copied. `ended` is called once, when the pair is closed.
+ * Two connections, each the other's end: the first has `peerOfFirst` as its `peer`, the second
+ * `peerOfSecond`. Bytes are handed over as they are, not copied. `ended` is called once, when the pair
+ * is closed.
  */
 export function memoryPair(
   peerOfFirst: Peer = LOCAL,

@@ -22,7 +22,10 @@ export const subprotocols: { readonly [codec in Codec]: string } = {
   msgpack: "holdfast.msgpack",
 };
 
-/** Corked bytes are written before the end of the turn when there are this many, so that the medium is kept busy. */
+/**
+ * Corked bytes are written before the end of the turn when there are this many, so that the medium is
+ * kept busy.
+ */
 const CORKED_BYTES_MAX = 64 * 1024;
 
 /** Below this, a connection that was over its limit has room again. */
@@ -132,7 +135,10 @@ export class WebSocketConnection implements Connection {
     this.#socket.close(closeCodes[reason], closingWords(words ?? ""));
   }
 
-  /** To be called every `limits.pingMs`: cuts a peer that was silent since the last time, asks the others to speak. */
+  /**
+   * To be called every `limits.pingMs`: cuts a peer that was silent since the last time, asks the
+   * others to speak.
+   */
   beat(): void {
     if (this.#ended !== undefined) return;
     if (this.#heard) this.#socket.ping();

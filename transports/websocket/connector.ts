@@ -14,8 +14,9 @@ import { realAfter, subprotocols, WebSocketConnection, type WebSocketEnd } from 
 const REFUSAL_WORDS_MAX = 400;
 
 /**
- * Connects to `ws://…` or `wss://…` and fails at the first try: `hub.unreachable` when nobody answers in time,
- * `hub.refused` when a server answers without opening a WebSocket, `usage` when the url is none.
+ * Connects to `ws://…` or `wss://…` and fails at the first try: `hub.unreachable` when nobody answers
+ * in time, `hub.refused` when a server answers without opening a WebSocket, `usage` when the url is
+ * none.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const shown = shownUrl(url);

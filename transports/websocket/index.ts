@@ -1,5 +1,6 @@
 /**
- * `ws://HOST:PORT[/path]`: one frame a WebSocket message; subprotocols `holdfast.json` and `holdfast.msgpack`.
+ * `ws://HOST:PORT[/path]`: one frame a WebSocket message; subprotocols `holdfast.json` and
+ * `holdfast.msgpack`.
  */
 import type { Abilities } from "../../core/ports/transport.ts";
 

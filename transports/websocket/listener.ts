@@ -50,8 +50,9 @@ export interface WebSocketBounds {
 const PHASES = 16;
 
 /**
- * Listens at `ws://HOST:PORT[/path]`; port 0 takes a free one. Throws `usage` when the url is none, when the port is
- * taken (`fields.taken`), or when others than this machine could connect without a token.
+ * Listens at `ws://HOST:PORT[/path]`; port 0 takes a free one. Throws `usage` when the url is none,
+ * when the port is taken (`fields.taken`), or when others than this machine could connect without a
+ * token.
  */
 export async function listen(
   url: string,

@@ -1,6 +1,6 @@
 /**
- * A turn of the event loop: what was sent during it goes out at its end, in one system call a connection, and a frame
- * that several connections send is encoded once.
+ * A turn of the event loop: what was sent during it goes out at its end, in one system call a
+ * connection, and a frame that several connections send is encoded once.
  */
 import type { Frame } from "../../core/ports/transport.ts";
 
@@ -16,8 +16,8 @@ export function atEndOfTurn(flush: () => void): void {
 }
 
 /**
- * The bytes of an unmasked, unfragmented message (RFC 6455, 5.2) holding this frame, when it was asked for before in
- * this turn; else `undefined`, since most frames go to one connection only.
+ * The bytes of an unmasked, unfragmented message (RFC 6455, 5.2) holding this frame, when it was asked
+ * for before in this turn; else `undefined`, since most frames go to one connection only.
  */
 export function sharedMessage(frame: Frame): Buffer | undefined {
   const known = shared.get(frame);
