@@ -30,12 +30,37 @@ export const limits = {
   scopePathsMax: 512,
   /** Alternatives one brace may unfold to, so that a pattern stays small. */
   alternativesMax: 64,
+  /** Files and alternatives of one scope: two scopes are compared pair by pair at worst. */
+  scopePartsMax: 2048,
+  /** Items behind the first in pieces between stars, in one scope: each may be compared at every place of a path. */
+  scopeMiddlesMax: 4096,
   bodyBytesMax: 128 * KiB,
   attachmentsMax: 32,
   attachmentBytesMax: 256 * KiB,
+  /** Names, roles, patterns and channels one message may be addressed to. */
+  addressesMax: 100,
+  /** Agents they may stand for: each has an inbox entry of its own. A broadcast has none, and needs no bound. */
+  recipientsMax: 10_000,
+  /** Messages acknowledged one by one in one command; `upTo` has no bound. */
+  acknowledgedMax: 1000,
   checkpointBytesMax: 64 * KiB,
   metaBytesMax: 16 * KiB,
   documentBytesMax: 512 * KiB,
+
+  // Tasks.
+  /** Priorities go from minus this to this, so that rank and declaration fit one integer. */
+  priorityMax: 500_000,
+  /** Tasks one task may depend on: each is counted when it is declared or amended. */
+  dependsOnMax: 256,
+  requiresMax: 64,
+  taskTextBytesMax: 64 * KiB,
+  progressTextBytesMax: 16 * KiB,
+  /** Recipients of a request that are remembered by name; with more, anybody may complete it. */
+  askedMax: 1000,
+  /** What a task waits for, as far as a refusal or a listing shows it. */
+  waitingShown: 20,
+  /** Tasks of a cycle shown in a refusal. */
+  cycleShown: 100,
 
   // Leases.
   ttlMsDefault: 15 * MINUTE,
@@ -45,8 +70,14 @@ export const limits = {
   claimsPerAgentMax: 128,
   /** Waits one agent may have open: each is looked at when something is freed. */
   waitsPerAgentMax: 128,
+  /** Resources one agent may offer, and reservations it may hold: all offers end in one entry when it is gone. */
+  offersPerAgentMax: 128,
+  reservationsPerAgentMax: 128,
+  resourceUnitsMax: 1_000_000,
   conflictsShown: 20,
   nearbyShown: 20,
+  /** Receipts, members or reservations shown with one message, channel or resource: a page stays below a frame. */
+  partsShown: 1000,
 
   // Presence.
   idleAfterMs: 2 * MINUTE,
@@ -69,6 +100,10 @@ export const limits = {
   activitiesMax: 10_000,
   progressMax: 10_000,
   broadcastsForNewcomers: 50,
+  channelsMax: 1000,
+  channelMembersMax: 10_000,
+  decisionBytesMax: 16 * KiB,
+  activityBytesMax: 4 * KiB,
   patchesPerBlock: 1000,
   undoDepth: 100,
 

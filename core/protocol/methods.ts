@@ -39,6 +39,9 @@ export const sessionMethods = {
       project: optional(id),
       capabilities: optional(doc("Words that a task's `requires` is matched with.", list(id, 64))),
       token: optional(doc("Proves the name on hubs that ask for it.", string("token", 512))),
+      observe: optional(
+        doc("Only looks on: does not join, so nothing is logged and presence is not touched.", boolean),
+      ),
       exclusive: optional(doc("Nobody else may be open under this name.", boolean)),
       resume: optional(
         doc("The `resume` of an earlier answer: takes that exclusive session over.", string("token", 200)),

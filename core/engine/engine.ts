@@ -1,0 +1,507 @@
+/**
+ * The engine: the host loop around log, clock, sequencer and sessions.
+ *
+ * One append is in flight at a time. What is durable is folded, then answered, then shown to followers, in that order
+ * and in log order. An append whose outcome is unknown stops everything until the log was read again.
+ */
+import { Observable } from "rxjs";
+import { assert, Failure } from "../failures.ts";
+import { limits } from "../limits.ts";
+import type { Settings } from "../model/log.ts";
+import { answerOf, type Command, queries, type State, tables } from "../model/model.ts";
+import type { Asker, Entry } from "../model/slice.ts";
+import type { Cancel, Chance, Clock } from "../ports/clock.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Connection } from "../ports/transport.ts";
+import { fingerprint } from "../protocol/fingerprint.ts";
+import { compile } from "../protocol/schema.ts";
+import { Admission, type AdmissionOptions } from "./admission.ts";
+import { HUB } from "./batch.ts";
+import { type Contact, Contacts } from "./contact.ts";
+import { History } from "./history.ts";
+import type { Host } from "./host.ts";
+import { Names } from "./names.ts";
+import { recover } from "./recovery.ts";
+import { type Outcome, outcomeOf, type Proposal, type Read, type Repeat, Sequencer } from "./sequencer.ts";
+import { Session } from "./session.ts";
+import { writeSnapshot } from "./snapshot.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Tail } from "./tail.ts";
+import { Presences } from "./presences.ts";
+
+export interface EngineOptions extends AdmissionOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** SHA-256 of the UTF-8 of a text, in lower-case hex. */
+  readonly hash: (text: string) => string;
+  /** Settings of a log that is new; ignored where it has entries. */
+  readonly settings?: Partial<Settings>;
+  /** An operator accepted that the log lost entries after this seq (LO8). */
+  readonly acceptedLoss?: number;
+  /** Hears of what nobody else can be told: faults, snapshots that failed. */
+  readonly report?: (what: string, error: unknown) => void;
+  /** Called with each append: how many entries, how long it took; for metrics. */
+  readonly onAppend?: (entries: number, ms: number) => void;
+}
+
+/** A command of an embedded caller. */
+export interface Submission {
+  /** Fresh for each new command, the same for each retry of it. */
+  readonly id: string;
+  readonly agent: string;
+  readonly command: Command;
+  /** The newest seq the caller had seen. */
+  readonly sentAfter?: number;
+  readonly operator?: boolean;
+}
+
+/** Opens an engine on a log: recovers, then serves. Throws what `recover` throws, and `log.read-only` for a new log. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const fold = await recover(options.log);
+  const engine = new Engine(options, new Sequencer({
+    fold,
+    hub: options.chance.id(),
+    hash: options.hash,
+    repeat: (repeat) => engine.repeat(repeat),
+  }), await options.log.ageMs());
+  await engine.begin();
+  return engine;
+}
+
+/** How an engine stands. */
+export type EngineStatus = "serving" | "read-only" | "full" | "unknown" | "failed" | "closed";
+
+export class Engine implements Host {
+  readonly hub: string;
+  readonly clock: Clock;
+  readonly admission: Admission;
+  readonly contacts = new Contacts();
+  readonly sessions: Names;
+  readonly subscriptions: Subscriptions;
+  readonly history: History;
+  readonly hash: (text: string) => string;
+  /** Every entry as it becomes durable. A subscriber that throws hurts nobody else. */
+  readonly entries$: Observable<Entry>;
+  /** The state after each append, the newest at once. Immutable: it may be held. */
+  readonly state$: Observable<State>;
+
+  private readonly options: EngineOptions;
+  private readonly log: EventLog;
+  private readonly sequencer: Sequencer;
+  private readonly tail: Tail;
+  private readonly presences: Presences;
+  private readonly checks = new Map<string, ReturnType<typeof compile>>();
+  private readonly endings = new Set<() => void>();
+  private readonly watchers = new Set<(entries: readonly Entry[]) => void>();
+  /** Log time = `base.atMs` + what has elapsed since `base.monotonicMs`. */
+  private base: { atMs: number; monotonicMs: number };
+  private running = false;
+  private scheduled = false;
+  private stale = true;
+  private unwritable: { readonly failure: Failure; readonly untilMs: number } | undefined;
+  private dead: Failure | undefined;
+  private stopWatching: Cancel = () => {};
+  private stopTicking: Cancel = () => {};
+  private snapshotAt: number;
+  private snapshotting: Promise<void> | undefined;
+  private idle: (() => void)[] = [];
+
+  constructor(options: EngineOptions, sequencer: Sequencer, ageMs: number) {
+    const { log, clock, chance, hash } = options;
+    this.options = options;
+    this.log = log;
+    this.clock = clock;
+    this.hash = hash;
+    this.sequencer = sequencer;
+    this.hub = sequencer.hub;
+    this.base = { atMs: sequencer.fold.atMs + Math.max(0, ageMs), monotonicMs: clock.monotonicMs() };
+    this.tail = new Tail(sequencer.fold.seq);
+    this.snapshotAt = sequencer.fold.seq;
+    this.admission = new Admission(options);
+    this.sessions = new Names(() => this.nowMs(), () => chance.id());
+    this.subscriptions = new Subscriptions({
+      tail: this.tail,
+      read: (after) => log.read(after),
+      head: () => this.sequencer.fold.seq,
+    });
+    this.history = new History({ log, state: () => this.state(), head: () => this.head(), pause: () => this.pause() });
+    this.presences = new Presences(this, log);
+    this.entries$ = new Observable((subscriber) => this.watchEntries((entries) => {
+      for (const entry of entries) subscriber.next(entry);
+    }, () => subscriber.complete()));
+    this.state$ = new Observable((subscriber) => {
+      subscriber.next(this.state());
+      return this.watchEntries(() => subscriber.next(this.state()), () => subscriber.complete());
+    });
+  }
+
+  /** Writes the first entry of a new log and starts to serve. */
+  async begin(): Promise<void> {
+    const { log, chance, settings = {}, acceptedLoss } = this.options;
+    this.stopWatching = log.watch(() => {
+      this.stale = true;
+      this.kick();
+    });
+    if (this.sequencer.fold.seq === 0) {
+      await this.own({ type: "log.create", log: chance.id(), settings });
+    }
+    if (acceptedLoss !== undefined) await this.own({ type: "log.accept-loss", lostAfter: acceptedLoss });
+    await this.presences.begin();
+    this.tick();
+  }
+
+  get status(): EngineStatus {
+    if (this.dead !== undefined) return this.dead.code === "closed" ? "closed" : "failed";
+    const code = this.unwritable?.failure.code;
+    if (code === undefined) return "serving";
+    return code === "log.read-only" ? "read-only" : code === "log.full" ? "full" : "unknown";
+  }
+
+  get durable() {
+    return this.log.durability;
+  }
+
+  /** How many commands and questions wait. */
+  get pending(): number {
+    return this.sequencer.pending;
+  }
+
+  state(): State {
+    return this.sequencer.fold.state;
+  }
+
+  head(): number {
+    return this.sequencer.fold.seq;
+  }
+
+  /** Log time, in milliseconds. */
+  nowMs(): number {
+    return this.base.atMs + Math.max(0, Math.floor(this.clock.monotonicMs() - this.base.monotonicMs));
+  }
+
+  /**
+   * Submits a command and resolves with its outcome once it is durable. Throws `Failure`: `usage` for a command that does
+   * not fit its schema, else what the log says; an indefinite one may have happened, submit the same id again.
+   */
+  submit(submission: Submission): Promise<Outcome> {
+    const { id, agent, command, sentAfter, operator = false } = submission;
+    const { type, ...own } = command;
+    const shape = tables.commands[type];
+    let check = this.checks.get(type);
+    if (check === undefined && shape !== undefined) this.checks.set(type, (check = compile(shape)));
+    const problem = check === undefined ? { at: "type", why: "is no command" } : check(own);
+    if (problem !== undefined) {
+      return Promise.reject(new Failure("usage", `${type}: ${problem.at} ${problem.why}`, { fields: { ...problem } }));
+    }
+    const digest = fingerprint(command);
+    return new Promise((resolve, reject) => {
+      this.propose({
+        agent,
+        id,
+        digest,
+        command,
+        operator,
+        ...(sentAfter === undefined ? {} : { sentAfter }),
+        settle: (outcome) => (outcome instanceof Failure ? reject(outcome) : resolve(outcome)),
+      });
+    });
+  }
+
+  /** Asks the state, by the method and params of a query. The params are not checked. */
+  query<M extends keyof typeof queries>(
+    method: M,
+    params: Parameters<(typeof queries)[M]["answer"]>[1],
+    as: { readonly agent?: string; readonly operator?: boolean } = {},
+  ): Promise<ReturnType<(typeof queries)[M]["answer"]>> {
+    const { answer } = queries[method];
+    return new Promise((resolve, reject) => {
+      this.ask({
+        read: (state, nowMs) => {
+          const asker: Asker = { agent: as.agent ?? "", nowMs, operator: as.operator ?? true, guarded: false };
+          return answer(state, params as never, asker);
+        },
+        settle: (given) => (given instanceof Failure ? reject(given) : resolve(given as never)),
+      });
+    });
+  }
+
+  /** Serves a connection until it ends. */
+  accept(connection: Connection): void {
+    if (this.dead !== undefined) return connection.close("shutting-down");
+    if (this.sessions.size >= limits.sessionsMax) return connection.close("refused", "too many sessions");
+    new Session(this, connection, this.options.chance.id());
+  }
+
+  propose(proposal: Proposal): void {
+    if (this.dead !== undefined) return proposal.settle(this.dead);
+    this.sequencer.propose(proposal);
+    this.kick();
+  }
+
+  ask(read: Read): void {
+    if (this.dead !== undefined) return read.settle(this.dead);
+    this.sequencer.ask(read);
+    this.kick();
+  }
+
+  /** Submits a command of the engine's own. */
+  own(command: Command, agent = HUB, operator = true): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.propose({
+        agent,
+        id: "",
+        digest: "",
+        command,
+        operator,
+        settle: (outcome) => (outcome instanceof Failure ? reject(outcome) : resolve(outcome)),
+      });
+    });
+  }
+
+  rejoin(contact: Contact, operator: boolean): void {
+    contact.lapsed = false;
+    this.own({ type: "agent.join" }, contact.agent, operator).catch((error) => this.fault(error));
+  }
+
+  checkPresence(): void {
+    this.presences.check();
+  }
+
+  delivered(_agent: string, _seq: number): void {}
+
+  fault(error: unknown): void {
+    this.options.report?.("fault", error);
+  }
+
+  /** Resolves when everything that was submitted so far has been answered. */
+  settled(): Promise<void> {
+    if (this.sequencer.pending === 0 && !this.running) return Promise.resolve();
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** Stops serving: answers what is in flight, closes every session, and leaves the log open. */
+  async close(): Promise<void> {
+    if (this.dead?.code === "closed") return;
+    await this.settled();
+    this.stopWatching();
+    this.stopTicking();
+    for (const session of this.sessions.all()) session.close("shutting-down");
+    await this.presences.end();
+    await this.settled();
+    this.die(new Failure("closed", "The hub was closed."));
+    await this.snapshotting;
+    const grown = this.head() - this.snapshotAt;
+    if (grown > limits.snapshotEveryEntries / 4 && this.status !== "failed") await this.snapshot();
+  }
+
+  /** Writes a snapshot of what is durable now, beside everything else. */
+  async snapshot(): Promise<void> {
+    const { fold } = this.sequencer;
+    this.snapshotAt = fold.seq;
+    try {
+      await writeSnapshot(this.log.snapshots, fold, () => this.pause());
+      await this.log.snapshots.prune(limits.snapshotsKept);
+    } catch (error) {
+      this.options.report?.("snapshot", error);
+    }
+  }
+
+  /** Answers a submission whose entry is an older one (SU1). */
+  repeat({ seq, settle }: Repeat): void {
+    const give = (entry: Entry | undefined) => {
+      const answer = entry && answerOf(entry);
+      if (answer === undefined) {
+        return settle(new Failure("log.horizon", `The answer stood in entry ${seq}, which is no longer kept.`));
+      }
+      settle({ ...outcomeOf(answer), ...this.endedSince(entry), repeated: true } as Outcome);
+    };
+    const kept = this.tail.at(seq);
+    if (kept !== undefined) return give(kept);
+    this.find(seq).then(give, (error: unknown) => settle(asFailure(error)));
+  }
+
+  private async find(seq: number): Promise<Entry | undefined> {
+    for await (const entries of this.log.read(seq - 1)) return entries.find((entry) => entry.seq === seq);
+    return undefined;
+  }
+
+  /** What a repeated answer adds when the claim it granted is over. */
+  private endedSince(entry: Entry | undefined): { readonly endedAtMs?: number } {
+    for (const event of entry?.events ?? []) {
+      if (event.type !== "claim.granted" && event.type !== "claim.renewed") continue;
+      const { claims } = this.state();
+      if (claims.live.get(event.claim)?.epoch === event.epoch) continue;
+      const ended = claims.ended.get(event.claim);
+      return { endedAtMs: ended?.endedAtMs ?? this.nowMs() };
+    }
+    return {};
+  }
+
+  /** Makes sure the loop runs soon. */
+  private kick(): void {
+    if (this.running || this.scheduled || this.dead !== undefined) return;
+    this.scheduled = true;
+    this.clock.soon(() => {
+      this.scheduled = false;
+      if (!this.running) this.run().catch((error) => this.die(asFailure(error)));
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    try {
+      while (this.dead === undefined) {
+        if (this.stale) await this.catchUp();
+        const ready = this.sequencer.ready(this.nowMs(), this.clock.wallMs(), this.blocked());
+        if (ready === undefined) {
+          if (this.stale) continue;
+          break;
+        }
+        if (ready.entries.length > 0) await this.append(ready.entries, ready.after);
+        else await this.confirm(ready.after);
+      }
+    } finally {
+      this.running = false;
+      if (this.sequencer.pending === 0) for (const resolve of this.idle.splice(0)) resolve();
+    }
+  }
+
+  private async append(entries: readonly Entry[], after: number): Promise<void> {
+    const startedMs = this.clock.monotonicMs();
+    try {
+      const result = await this.log.append(entries, after);
+      this.options.onAppend?.(entries.length, this.clock.monotonicMs() - startedMs);
+      if (!result.appended) return this.learn(await this.gap(), true);
+      this.unwritable = undefined;
+      this.committed(entries);
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure.code === "fold.failed") throw failure;
+      await this.appendFailed(failure);
+    }
+  }
+
+  /** Nothing to append: the head must not have moved past what was decided on (LO4). */
+  private async confirm(after: number): Promise<void> {
+    if (this.log.shared && (await this.log.head()) !== after) this.learn(await this.gap(), true);
+    else this.committed([]);
+  }
+
+  private committed(entries: readonly Entry[]): void {
+    this.sequencer.committed();
+    this.tail.add(entries);
+    this.publish(entries);
+  }
+
+  private publish(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    this.subscriptions.publish();
+    for (const watcher of this.watchers) watcher(entries);
+    if (this.head() - this.snapshotAt >= limits.snapshotEveryEntries && this.snapshotting === undefined) {
+      this.snapshotting = this.snapshot().finally(() => {
+        this.snapshotting = undefined;
+      });
+    }
+  }
+
+  /** What others wrote since. */
+  private async gap(): Promise<readonly Entry[]> {
+    const gap: Entry[] = [];
+    for await (const entries of this.log.read(this.head())) gap.push(...entries);
+    return gap;
+  }
+
+  /** Folds what others wrote, then shows it; `lost`: a batch of our own must be decided again. */
+  private learn(gap: readonly Entry[], lost: boolean): void {
+    const newest = gap[gap.length - 1];
+    if (newest !== undefined && newest.atMs > this.nowMs()) {
+      this.base = { atMs: newest.atMs, monotonicMs: this.clock.monotonicMs() };
+    }
+    if (lost) this.sequencer.behind(gap);
+    else this.sequencer.learn(gap);
+    this.tail.add(gap);
+    this.publish(gap);
+  }
+
+  private async catchUp(): Promise<void> {
+    this.stale = false;
+    if ((await this.log.head()) > this.head()) this.learn(await this.gap(), false);
+  }
+
+  private async appendFailed(failure: Failure): Promise<void> {
+    if (failure.definite) {
+      this.unwritable = { failure, untilMs: this.clock.monotonicMs() + RETRY_MS };
+      return this.sequencer.failed(failure);
+    }
+    this.options.report?.("append", failure);
+    for (;;) {
+      try {
+        await this.log.reopen();
+        this.learn(await this.gap(), true);
+        this.sequencer.owe();
+        return;
+      } catch (error) {
+        const again = asFailure(error);
+        if (again.code !== "log.unknown-outcome") throw again;
+        await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
+        assert(this.dead === undefined, "closed while the outcome of an append was unknown");
+      }
+    }
+  }
+
+  /** Why nothing can be appended right now; it is tried again after a while. */
+  private blocked(): Failure | undefined {
+    if (this.unwritable === undefined) return undefined;
+    if (this.unwritable.failure.code !== "log.read-only" && this.clock.monotonicMs() >= this.unwritable.untilMs) {
+      return undefined;
+    }
+    return this.unwritable.failure;
+  }
+
+  /** What is to be done even when nobody speaks: expiry, presence. */
+  private tick(): void {
+    const jitterMs = Math.floor(this.options.chance.fraction() * limits.expiryTickMs);
+    this.stopTicking = this.clock.after(limits.expiryTickMs + jitterMs, () => {
+      if (this.dead !== undefined) return;
+      this.presences.check();
+      if ((this.sequencer.expiry.nextMs ?? Infinity) <= this.nowMs()) this.kick();
+      this.tick();
+    });
+  }
+
+  private watchEntries(next: (entries: readonly Entry[]) => void, done: () => void): () => void {
+    if (this.dead !== undefined) {
+      done();
+      return () => {};
+    }
+    this.watchers.add(next);
+    this.endings.add(done);
+    return () => {
+      this.watchers.delete(next);
+      this.endings.delete(done);
+    };
+  }
+  private die(failure: Failure): void {
+    if (this.dead !== undefined) return;
+    this.dead = failure;
+    if (failure.code !== "closed") this.options.report?.("stopped", failure);
+    this.sequencer.abandon(failure);
+    for (const resolve of this.idle.splice(0)) resolve();
+    for (const done of [...this.endings]) done();
+    for (const session of this.sessions.all()) session.close("shutting-down");
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => this.clock.soon(resolve));
+  }
+}
+
+/** How long a log that could not be written is left alone, in milliseconds. */
+const RETRY_MS = 1000;
+
+function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return new Failure("fold.failed", `The hub stopped on a fault: ${words}`, { definite: false, cause: error });
+}
