@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join, resolve } from "node:path";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
+import { syncFolder } from "./witness.ts";
 
 /** The files of one log; the database's own companions (`-wal`, `-shm`) aside. */
 export interface Place {
@@ -43,7 +44,8 @@ export function placeOf(path: string): Place {
 /** Makes the folder of a new log, for its owner only; folders that exist are left as they are. */
 export function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (made !== undefined) syncFolder(dirname(made));
   } catch (error) {
     throw new Failure("log.unusable", `The folder ${folder} cannot be made: ${(error as Error).message}.`, {
       fields: { folder },
@@ -79,6 +81,11 @@ const networks: { readonly [magic: number]: string } = {
   1937076805: "Coda",
 };
 
+/** The network file system with this magic number (`statfs`), if it is one. */
+export function networkKind(magic: number): string | undefined {
+  return networks[magic];
+}
+
 /** Refuses a folder on a network file system, where that can be told: SQLite's locks do not hold there. */
 export function refuseNetwork(folder: string): void {
   if (process.platform !== "linux") return;
@@ -88,7 +95,7 @@ export function refuseNetwork(folder: string): void {
   } catch {
     return;
   }
-  const kind = networks[magic];
+  const kind = networkKind(magic);
   if (kind === undefined) return;
   throw new Failure(
     "log.unusable",

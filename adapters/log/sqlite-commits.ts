@@ -142,7 +142,7 @@ class Homing {
 
 /** Commits on the calling thread, which waits for the disk. */
 export function inlineCommits(settings: CommitSettings): Commits {
-  const { db, place, full } = settings;
+  const { db, place } = settings;
   const homing = new Homing(settings);
   let turnTaken = false;
   return {
@@ -158,7 +158,7 @@ export function inlineCommits(settings: CommitSettings): Commits {
       if (outcome.kind === "appended") homing.wrote(row.bytes.length);
       return outcome;
     },
-    witness: async () => witnessLog(db, place, full),
+    witness: async () => witnessLog(db, place),
     where: () => "inline",
     close: () => homing.close(),
   };

@@ -152,7 +152,7 @@ function checkWhole(
   underLock(db, () => {
     const { seq } = db.tailLink();
     const through = Math.max(seq, trouble.witness?.seq ?? 0) + limits.lossGap - 1;
-    db.driver.prepare("INSERT INTO hole (after_seq, through_seq) VALUES (?, ?)").run(seq, through);
+    db.driver.prepare("INSERT OR REPLACE INTO hole (after_seq, through_seq) VALUES (?, ?)").run(seq, through);
     raiseWitness(place.witness, db.tailLink());
   });
 }

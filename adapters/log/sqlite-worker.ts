@@ -58,7 +58,7 @@ async function serve({ place, full }: WorkerSettings): Promise<void> {
       case "append":
         return { outcome: appendRow(db, request.row) };
       case "witness":
-        return { done: witnessLog(db, place, full) };
+        return { done: witnessLog(db, place) };
       case "checkpoint":
         checkpoint(db);
         return { done: true };

@@ -50,11 +50,11 @@ function appendFailure(file: string, error: unknown): Failure {
 }
 
 /** Raises the witness to where the log is now; `false` when the write lock was taken. */
-export function witnessLog(db: SqliteFile, place: Place, full: boolean): boolean {
+export function witnessLog(db: SqliteFile, place: Place): boolean {
   if (!db.lock()) return false;
   try {
-    // A relaxed commit is not on the disk yet, and the witness must never be ahead of the log.
-    if (!full) syncFile(`${place.file}-wal`);
+    // A relaxed commit, of whatever process, is not on the disk yet, and the witness must never be ahead of the log.
+    syncFile(`${place.file}-wal`);
     raiseWitness(place.witness, db.tailLink());
   } finally {
     db.end("ROLLBACK");

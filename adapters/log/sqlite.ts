@@ -171,7 +171,11 @@ export class SqliteLog implements EventLog {
     if (this.#closing !== undefined) throw closedLog(this.url);
     await this.#queue;
     await this.#release();
-    const opened = await openPlace(this.#place, { ...this.#options, create: false }, this.#driver());
+    const opened = await openPlace(
+      this.#place,
+      { ...this.#options, create: false, acceptLoss: false },
+      this.#driver(),
+    );
     try {
       // Whatever the failed append left in the cache is brought to the disk before anybody is told of it.
       if (this.#unknown && !opened.readOnly) settle(opened.db);

@@ -76,7 +76,8 @@ export interface EventLog {
   head(): Promise<Seq>;
   /**
    * Appends after `after`, all or none. `entries` follow on from it without holes and number 1 to
-   * `limits.appendEntriesMax`. Throws `log.full` (definite), `log.unknown-outcome` (indefinite), `log.read-only`.
+   * `limits.appendEntriesMax`. Throws `log.full` or `busy` (definite, `retryAfterMs`),
+   * `log.unknown-outcome` (indefinite), `log.read-only`.
    */
   append(entries: readonly Entry[], after: Seq): Promise<Appended | Behind>;
   /**

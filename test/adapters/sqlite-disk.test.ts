@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSqliteLog, type SqliteOptions, verifyLog } from "../../adapters/log/index.ts";
+import { networkKind } from "../../adapters/log/place.ts";
 import { type Driver, openDriver } from "../../adapters/log/sqlite-driver.ts";
 import { entriesAfter, failureOf, readAll } from "../contracts/event-log.ts";
 
@@ -102,6 +103,11 @@ test("opened for reading it reads, and refuses to be written to", async () => {
   expect(await log.head()).toBe(4);
   await log.close();
   await writer.close();
+});
+
+test("network file systems are told by their magic numbers", () => {
+  expect([0x6969, 0xff534d42, 0x517b, 0xfe534d42].map(networkKind)).toEqual(["NFS", "CIFS", "SMB", "SMB2"]);
+  expect([0xef53, 0x01021994, 0x9123683e].map(networkKind)).toEqual([undefined, undefined, undefined]);
 });
 
 const mounts = process.platform === "linux" && process.getuid?.() === 0 && canMount();

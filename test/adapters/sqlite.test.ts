@@ -235,6 +235,22 @@ describe("a log that lost its end is refused", () => {
     expect((await verifyLog(file)).ok).toBe(true);
   });
 
+  test("a second loss behind an accepted one is noticed and may be accepted, too", async () => {
+    await filled(3, 2);
+    rmSync(`${file}.witness`);
+    await (await openSqliteLog(file, { acceptLoss: true })).close();
+    copyTo("old.db");
+    const first = 6 + limits.lossGap - 1;
+    await filled(2, 2, first);
+    copyFileSync(join(folder, "old.db"), file);
+    expect((await failureOf(openSqliteLog(file))).code).toBe("log.rolled-back");
+    const log = await opened({ acceptLoss: true });
+    const second = first + 4 + limits.lossGap - 1;
+    expect(log.lost).toEqual({ afterSeq: 6, throughSeq: second });
+    await log.append(entriesAfter(second, 1), second);
+    expect((await readAll(log)).map((entry) => entry.seq)).toEqual([1, 2, 3, 4, 5, 6, second + 1]);
+  });
+
   test("acceptLoss leaves a sound log as it is", async () => {
     await filled(3, 2);
     const log = await opened({ acceptLoss: true });
