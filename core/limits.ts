@@ -32,8 +32,8 @@ export const limits = {
   alternativesMax: 64,
   /** Files and alternatives of one scope: two scopes are compared pair by pair at worst. */
   scopePartsMax: 2048,
-  /** Items behind the first in pieces between stars, in one scope: each may be compared at every place of a path. */
-  scopeMiddlesMax: 4096,
+  /** Comparisons that one scope's patterns may ask for at each place of a path (`effortOf`). */
+  scopeEffortMax: 2048,
   bodyBytesMax: 128 * KiB,
   attachmentsMax: 32,
   attachmentBytesMax: 256 * KiB,

@@ -7,6 +7,15 @@
 import { assert, Fault } from "../failures.ts";
 import { acquireRejections } from "./acquire.ts";
 import {
+  type ActivityCommand,
+  type ActivityEvent,
+  type ActivityState,
+  activity,
+  activityCommands,
+  activityEvents,
+  activityQueries,
+} from "./activity.ts";
+import {
   type AgentCommand,
   type AgentEvent,
   type AgentsState,
@@ -16,6 +25,16 @@ import {
   agentRejections,
   agents,
 } from "./agents.ts";
+import {
+  type ChannelCommand,
+  type ChannelEvent,
+  type ChannelsState,
+  channelCommands,
+  channelEvents,
+  channelQueries,
+  channelRejections,
+  channels,
+} from "./channels.ts";
 import {
   type CheckpointCommand,
   type CheckpointEvent,
@@ -37,6 +56,26 @@ import {
 } from "./claims.ts";
 import { deadlockRejections } from "./deadlock.ts";
 import {
+  type DecisionCommand,
+  type DecisionEvent,
+  type DecisionsState,
+  decisionCommands,
+  decisionEvents,
+  decisionQueries,
+  decisionRejections,
+  decisions,
+} from "./decisions.ts";
+import {
+  type InboxCommand,
+  type InboxEvent,
+  type InboxState,
+  inbox,
+  inboxCommands,
+  inboxEvents,
+  inboxQueries,
+  inboxRejections,
+} from "./inbox.ts";
+import {
   type LogCommand,
   type LogEvent,
   type LogState,
@@ -47,16 +86,36 @@ import {
 } from "./log.ts";
 import type { Edit } from "./map.ts";
 import {
+  type MessageCommand,
+  type MessageEvent,
+  type MessagesState,
+  messageCommands,
+  messageEvents,
+  messageRejections,
+  messages,
+} from "./messages.ts";
+import {
   type PresenceCommand,
   type PresenceEvent,
   type PresenceState,
   presence,
   presenceEvents,
 } from "./presence.ts";
+import type { ResourcesState } from "./resource-state.ts";
+import {
+  type ResourceCommand,
+  type ResourceEvent,
+  resourceCommands,
+  resourceEvents,
+  resourceQueries,
+  resourceRejections,
+  resources,
+} from "./resources.ts";
 import type { ObjectShape } from "./shape.ts";
 import type {
   Asker,
   At,
+  Closes,
   Context,
   Decision,
   Due,
@@ -68,6 +127,7 @@ import type {
   Slice,
 } from "./slice.ts";
 import { stateQueries } from "./summary.ts";
+import { threadQueries, threadRejections } from "./threads.ts";
 import { type WaitEvent, type WaitsState, waitEvents, waitQueries, waitRejections, waits } from "./waits.ts";
 
 /** Everything the log says, folded. Immutable: a held state stays valid for ever. */
@@ -78,16 +138,58 @@ export interface State {
   readonly claims: ClaimsState;
   readonly waits: WaitsState;
   readonly checkpoints: CheckpointsState;
+  readonly messages: MessagesState;
+  readonly channels: ChannelsState;
+  readonly inbox: InboxState;
+  readonly resources: ResourcesState;
+  readonly decisions: DecisionsState;
+  readonly activity: ActivityState;
 }
 
 /** What can be asked for: by agents, or (those without a schema) by sessions and engines alone. */
-export type Command = LogCommand | AgentCommand | PresenceCommand | ClaimCommand | CheckpointCommand;
+export type Command =
+  | LogCommand
+  | AgentCommand
+  | PresenceCommand
+  | ClaimCommand
+  | CheckpointCommand
+  | MessageCommand
+  | ChannelCommand
+  | InboxCommand
+  | ResourceCommand
+  | DecisionCommand
+  | ActivityCommand;
 
 /** What can have happened. */
-export type Event = LogEvent | AgentEvent | PresenceEvent | ClaimEvent | WaitEvent | CheckpointEvent;
+export type Event =
+  | LogEvent
+  | AgentEvent
+  | PresenceEvent
+  | ClaimEvent
+  | WaitEvent
+  | CheckpointEvent
+  | MessageEvent
+  | ChannelEvent
+  | InboxEvent
+  | ResourceEvent
+  | DecisionEvent
+  | ActivityEvent;
 
 /** The nouns, in the order their effects join an entry. */
-export const slices = { log, agents, presence, claims, waits, checkpoints } as const;
+export const slices = {
+  log,
+  agents,
+  presence,
+  claims,
+  waits,
+  checkpoints,
+  messages,
+  channels,
+  inbox,
+  resources,
+  decisions,
+  activity,
+} as const;
 
 /** Schemas of the commands agents may send, by method. */
 export const commands = {
@@ -95,6 +197,12 @@ export const commands = {
   ...agentCommands,
   ...claimCommands,
   ...checkpointCommands,
+  ...messageCommands,
+  ...channelCommands,
+  ...inboxCommands,
+  ...resourceCommands,
+  ...decisionCommands,
+  ...activityCommands,
 } as const;
 
 /** Schemas of all events, by type. */
@@ -105,6 +213,12 @@ export const events = {
   ...claimEvents,
   ...waitEvents,
   ...checkpointEvents,
+  ...messageEvents,
+  ...channelEvents,
+  ...inboxEvents,
+  ...resourceEvents,
+  ...decisionEvents,
+  ...activityEvents,
 } as const;
 
 /** Every rejection a command can meet in the model, by code. */
@@ -115,6 +229,12 @@ export const rejections = {
   ...acquireRejections,
   ...deadlockRejections,
   ...waitRejections,
+  ...messageRejections,
+  ...channelRejections,
+  ...inboxRejections,
+  ...threadRejections,
+  ...resourceRejections,
+  ...decisionRejections,
 } as const;
 
 /** Every question the state answers, by method. */
@@ -124,6 +244,12 @@ export const queries = {
   ...claimQueries,
   ...waitQueries,
   ...checkpointQueries,
+  ...channelQueries,
+  ...inboxQueries,
+  ...threadQueries,
+  ...resourceQueries,
+  ...decisionQueries,
+  ...activityQueries,
 } as const;
 
 export type SliceName = keyof State;
@@ -223,13 +349,17 @@ export function* allDeadlines(state: State): IterableIterator<readonly [SliceNam
 
 /**
  * What the sender of a command is told, derived from the entry alone: the same today, after a restart and on any hub.
- * `undefined` when the entry left the command waiting.
+ * `undefined` when the entry left the command waiting. An entry may end others' waits besides: with `closes`, what
+ * the sender of that waiting command is told.
  */
 export function answerOf(
   entry: Entry,
+  closes?: Closes,
 ): { readonly result: object } | { readonly rejection: Rejection } | undefined {
   let result: { [field: string]: unknown } = { seq: entry.seq };
   for (const event of entry.events) {
+    const closed = "closes" in event ? event.closes : undefined;
+    if (closes === undefined ? closed !== undefined && entry.id !== "" : !isSame(closes, closed)) continue;
     if (deferring.has(event.type)) return undefined;
     const answer = answers.get(event.type)?.(event, entry);
     if (answer === undefined) continue;
@@ -237,6 +367,10 @@ export function answerOf(
     result = { ...result, ...answer };
   }
   return { result };
+}
+
+function isSame(a: Closes, b: Closes | undefined): boolean {
+  return b !== undefined && a.agent === b.agent && a.submission === b.submission;
 }
 
 /** The entry as `asker` may read it; the same object where nothing is hidden from it. */

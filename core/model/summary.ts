@@ -2,6 +2,7 @@
  * The state at a glance.
  */
 import { isOperator } from "./agents.ts";
+import { unacknowledgedCount } from "./inbox.ts";
 import { query } from "./slice.ts";
 
 export const stateQueries = {
@@ -22,6 +23,12 @@ export const stateQueries = {
         agents: count,
         claims: state.claims.live.size,
         waits: state.waits.bySeq.size,
+        messages: state.messages.bySeq.size,
+        inbox: unacknowledgedCount(state, asker.agent),
+        channels: state.channels.byName.size,
+        resources: state.resources.byName.size,
+        decisions: state.decisions.bySeq.size,
+        activities: state.activity.bySeq.size,
         settings: state.log.settings,
       };
     },

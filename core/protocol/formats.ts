@@ -6,6 +6,9 @@
 
 import { patternProblem } from "../model/scopes.ts";
 import type { Format } from "../model/shape.ts";
+import { utf8Length } from "../model/text.ts";
+
+export { utf8Length } from "../model/text.ts";
 
 /** Says what is wrong with a string as a predicate (`must not …`), or nothing. */
 export type FormatCheck = (text: string) => string | undefined;
@@ -74,7 +77,7 @@ function pattern(text: string): string | undefined {
     if (isControl(code)) return CONTROL;
     if (code > 0x7e) plain = false;
     else if (code === 0x2e) intricate ||= text.charCodeAt(i + 1) === 0x2e;
-    else if (code === 0x5b || code === 0x5d || code === 0x7b || code === 0x7d) intricate = true;
+    else if (code === 0x5b || code === 0x7b) intricate = true;
   }
   if (!plain && !text.isWellFormed()) return LONE;
   return intricate || !plain ? patternProblem(text) : undefined;
@@ -102,24 +105,6 @@ export const formats: { readonly [F in Format]: FormatCheck } = {
   text,
   token,
 };
-
-/** Length of a string in bytes of UTF-8; a lone surrogate counts 3, as its replacement would take. */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x80) continue;
-    if (code < 0x800) bytes += 1;
-    else if (code < 0xd800 || code > 0xdbff) bytes += 2;
-    else {
-      const next = text.charCodeAt(i + 1);
-      bytes += 2;
-      // A pair takes 4 bytes in all: 2 units are counted already, 2 were just added.
-      if (next >= 0xdc00 && next <= 0xdfff) i++;
-    }
-  }
-  return bytes;
-}
 
 /**
  * Whether a string is at most `max` bytes of UTF-8, looking at its characters only where that is in doubt.
