@@ -31,9 +31,9 @@ export const limits = {
   /** Alternatives one brace may unfold to, so that a pattern stays small. */
   alternativesMax: 64,
   /** Files and alternatives of one scope: two scopes are compared pair by pair at worst. */
-  scopePartsMax: 2048,
+  scopePartsMax: 1024,
   /** Comparisons that one scope's patterns may ask for at each place of a path (`effortOf`). */
-  scopeEffortMax: 2048,
+  scopeEffortMax: 512,
   bodyBytesMax: 128 * KiB,
   attachmentsMax: 32,
   attachmentBytesMax: 256 * KiB,

@@ -28,6 +28,8 @@ export interface Glob {
   /** The literal characters that any match begins with, and ends with. */
   readonly lead: string;
   readonly trail: string;
+  /** What stands between the stars, when nothing but stars is special. */
+  readonly words: readonly string[] | undefined;
 }
 /** One segment of a path pattern: literal text, or a glob. */
 export type Segment = string | Glob;
@@ -71,11 +73,14 @@ export function segmentOf(text: string, fold: boolean): Segment {
   const last = runs.at(-1) as Cell[];
   const lead = only.slice(0, leading(only));
   const trail = last.slice(last.length - leading([...last].reverse()));
+  const cells = runOf(runs);
+  const isPlain = cells.starred && runs.every((run) => leading(run) === run.length);
   return {
     text,
-    cells: runOf(runs),
+    cells,
     lead: String.fromCodePoint(...(lead as number[])),
     trail: String.fromCodePoint(...(trail as number[])),
+    words: isPlain ? cells.mids.map((run) => String.fromCodePoint(...(run as number[]))) : undefined,
   };
 }
 
@@ -169,8 +174,18 @@ export function segmentsMeet(a: Segment, b: Segment): boolean {
   return a.text === b.text || meets(a.cells, b.cells, sameCell);
 }
 
-function matches(name: string, { cells, lead, trail }: Glob): boolean {
+function matches(name: string, { cells, lead, trail, words }: Glob): boolean {
   if (!name.startsWith(lead) || !name.endsWith(trail)) return false;
+  if (words !== undefined) {
+    const end = name.length - trail.length;
+    let at = lead.length;
+    for (const word of words) {
+      const found = name.indexOf(word, at);
+      if (found < 0) return false;
+      at = found + word.length;
+    }
+    return at <= end;
+  }
   const points = Array.from(name, (c) => c.codePointAt(0) as number);
   return meets<Cell>({ head: points, mids: NONE, tail: NONE, starred: false }, cells, sameCell);
 }
@@ -178,4 +193,23 @@ function matches(name: string, { cells, lead, trail }: Glob): boolean {
 /** Whether some path is covered by both. */
 export function partsMeet(a: Part, b: Part): boolean {
   return meets<Segment>(a, b, segmentsMeet);
+}
+
+/**
+ * How many comparisons at each place of a path a part may ask for. Nothing for literal text and for stars between
+ * literal text, which are searched for in one go.
+ */
+export function effortOf({ head, mids, tail }: Part): number {
+  let effort = behindFirst(mids);
+  for (const piece of [head, ...mids, tail]) {
+    for (const segment of piece) {
+      if (typeof segment === "string" || segment.words !== undefined) continue;
+      effort += segment.cells.starred ? behindFirst(segment.cells.mids) : segment.cells.head.length;
+    }
+  }
+  return effort;
+}
+
+function behindFirst(pieces: readonly (readonly unknown[])[]): number {
+  return pieces.reduce((count, piece) => count + piece.length - 1, 0);
 }

@@ -9,7 +9,7 @@
  */
 import { Edit, KeyMap } from "./map.ts";
 import { partsMeet } from "./patterns.ts";
-import { type Claimed, candidates, emptyPlace, file, type Place, unfile } from "./scope-places.ts";
+import { candidates, emptyPlace, file, Leaf, type Place, unfile } from "./scope-places.ts";
 import { searchFor } from "./scope-routes.ts";
 import { compileScope, type Scope } from "./scopes.ts";
 
@@ -64,11 +64,11 @@ export class ScopeIndex {
   /** Adds a key that is not there yet. */
   add(key: string, scope: Scope, edit?: Edit): ScopeIndex {
     let inner = this.innerUnder(edit);
-    const covering = compileScope(scope, this.foldCase);
-    const claimed: Claimed = { key, covering };
+    const { parts } = compileScope(scope, this.foldCase);
+    const leaves = parts.map((part, at) => new Leaf(leafId(key, at), key, part));
     const filed = (place: Place): Place => {
       let root = place;
-      for (const part of covering.parts) root = file(root, part, claimed, inner);
+      for (const leaf of leaves) root = file(root, leaf, inner);
       return root;
     };
     const worktree = scope.worktree ?? NO_WORKTREE;
@@ -91,7 +91,7 @@ export class ScopeIndex {
     const { parts } = compileScope(scope, this.foldCase);
     const rid = (place: Place): Place => {
       let root = place;
-      for (const part of parts) root = unfile(root, part, key, inner);
+      for (const [at, part] of parts.entries()) root = unfile(root, part, leafId(key, at), inner);
       return root;
     };
     const worktree = scope.worktree ?? NO_WORKTREE;
@@ -124,12 +124,9 @@ export class ScopeIndex {
     for (const part of parts) {
       const search = searchFor(part);
       for (const root of roots) {
-        for (const { key, covering } of candidates(root, search)) {
-          // One part is met by another at one place only.
-          const again = parts.length > 1 || covering.parts.length > 1;
-          if (again && seen.has(key)) continue;
-          if (!covering.parts.some((other) => partsMeet(part, other))) continue;
-          if (again) seen.add(key);
+        for (const { key, part: other } of candidates(root, search)) {
+          if (seen.has(key) || !partsMeet(part, other)) continue;
+          seen.add(key);
           yield key;
         }
       }
@@ -157,4 +154,9 @@ export class ScopeIndex {
   private released(): ScopeIndex {
     return new ScopeIndex(this.size, this.foldCase, this.trees, undefined, undefined);
   }
+}
+
+/** A key has no NUL in it, so these differ for different keys. */
+function leafId(key: string, at: number): string {
+  return at === 0 ? key : `${key}\0${at}`;
 }

@@ -12,27 +12,24 @@ import { type Edit, KeyMap } from "./map.ts";
 import type { Glob, Part } from "./patterns.ts";
 import { segmentsMeet } from "./patterns.ts";
 import { namesToLook, type Route, routeOf, type Search } from "./scope-routes.ts";
-import type { Covering } from "./scopes.ts";
 
-/** A claim's key with its compiled scope. */
-export interface Claimed {
-  readonly key: string;
-  readonly covering: Covering;
-}
-
-/** At least one claim; most places have just one. */
-type Bucket = Claimed | KeyMap<Claimed>;
-
-/** A part that is alone where it stands, wherever beyond it belongs: it moves on when another comes. */
+/** One part of a claim's scope. Where it is alone it stands at once, and moves on to its place when another comes. */
 export class Leaf {
+  /** Tells it from the other parts of the index. */
+  readonly id: string;
+  /** The claim's key. */
+  readonly key: string;
   readonly part: Part;
-  readonly claimed: Claimed;
 
-  constructor(part: Part, claimed: Claimed) {
+  constructor(id: string, key: string, part: Part) {
+    this.id = id;
+    this.key = key;
     this.part = part;
-    this.claimed = claimed;
   }
 }
+
+/** At least one part; most places have just one. */
+type Bucket = Leaf | KeyMap<Leaf>;
 
 export interface Place {
   readonly edit: Edit | undefined;
@@ -65,88 +62,81 @@ function owned(place: Place | undefined, edit: Edit | undefined): Place {
   return { edit, here, open, names, next, globs };
 }
 
-function put(bucket: Bucket | undefined, claimed: Claimed, edit: Edit | undefined): Bucket {
-  if (bucket === undefined) return claimed;
-  if (bucket instanceof KeyMap) return bucket.set(claimed.key, claimed, edit);
-  if (bucket.key === claimed.key) return claimed;
-  return KeyMap.empty<Claimed>().set(bucket.key, bucket, edit).set(claimed.key, claimed, edit);
+function put(bucket: Bucket | undefined, leaf: Leaf, edit: Edit | undefined): Bucket {
+  if (bucket === undefined) return leaf;
+  if (bucket instanceof KeyMap) return bucket.set(leaf.id, leaf, edit);
+  return KeyMap.empty<Leaf>().set(bucket.id, bucket, edit).set(leaf.id, leaf, edit);
 }
 
-function drop(bucket: Bucket | undefined, key: string, edit: Edit | undefined): Bucket | undefined {
+function drop(bucket: Bucket | undefined, id: string, edit: Edit | undefined): Bucket | undefined {
   if (bucket === undefined) return undefined;
-  if (!(bucket instanceof KeyMap)) return bucket.key === key ? undefined : bucket;
-  const rest = bucket.delete(key, edit);
+  if (!(bucket instanceof KeyMap)) return bucket.id === id ? undefined : bucket;
+  const rest = bucket.delete(id, edit);
   return rest.size === 0 ? undefined : rest;
 }
 
-/** Files a claim under one of its parts; the same part again changes nothing. */
-export function file(root: Place, part: Part, claimed: Claimed, edit: Edit | undefined): Place {
-  return along(root, 0, part, routeOf(part), claimed, edit);
+/** Files a part. */
+export function file(root: Place, leaf: Leaf, edit: Edit | undefined): Place {
+  return along(root, 0, leaf, routeOf(leaf.part), edit);
 }
 
 function along(
   place: Place | undefined,
   at: number,
-  part: Part,
+  leaf: Leaf,
   route: Route,
-  claimed: Claimed,
   edit: Edit | undefined,
 ): Place {
   const own = owned(place, edit);
-  const step = at < route.depth ? part.head[at] : undefined;
+  const step = at < route.depth ? leaf.part.head[at] : undefined;
   if (typeof step === "string") {
     const child = own.next.get(step);
-    if (child === undefined) own.next = own.next.set(step, new Leaf(part, claimed), edit);
+    if (child === undefined) own.next = own.next.set(step, leaf, edit);
     else {
       const inner =
-        child instanceof Leaf
-          ? along(undefined, at + 1, child.part, routeOf(child.part), child.claimed, edit)
-          : child;
-      own.next = own.next.set(step, along(inner, at + 1, part, route, claimed, edit), edit);
+        child instanceof Leaf ? along(undefined, at + 1, child, routeOf(child.part), edit) : child;
+      own.next = own.next.set(step, along(inner, at + 1, leaf, route, edit), edit);
     }
   } else if (step !== undefined) {
-    const inner = along(own.globs.get(step.text)?.place, at + 1, part, route, claimed, edit);
+    const inner = along(own.globs.get(step.text)?.place, at + 1, leaf, route, edit);
     own.globs = own.globs.set(step.text, { glob: step, place: inner }, edit);
-  } else if (route.kind === "here") own.here = put(own.here, claimed, edit);
-  else if (route.kind === "open") own.open = put(own.open, claimed, edit);
-  else own.names = under(own.names, 0, part, route.keys, claimed, edit);
+  } else if (route.kind === "here") own.here = put(own.here, leaf, edit);
+  else if (route.kind === "open") own.open = put(own.open, leaf, edit);
+  else own.names = under(own.names, 0, leaf, route.keys, edit);
   return own;
 }
 
 function under(
   place: Place | undefined,
   at: number,
-  part: Part,
+  leaf: Leaf,
   keys: readonly string[],
-  claimed: Claimed,
   edit: Edit | undefined,
 ): Place {
   const own = owned(place, edit);
   const key = keys[at];
   if (key === undefined) {
-    own.here = put(own.here, claimed, edit);
+    own.here = put(own.here, leaf, edit);
     return own;
   }
   const child = own.next.get(key);
-  if (child === undefined) own.next = own.next.set(key, new Leaf(part, claimed), edit);
+  if (child === undefined) own.next = own.next.set(key, leaf, edit);
   else {
     const inner =
-      child instanceof Leaf
-        ? under(undefined, at + 1, child.part, routeOf(child.part).keys, child.claimed, edit)
-        : child;
-    own.next = own.next.set(key, under(inner, at + 1, part, keys, claimed, edit), edit);
+      child instanceof Leaf ? under(undefined, at + 1, child, routeOf(child.part).keys, edit) : child;
+    own.next = own.next.set(key, under(inner, at + 1, leaf, keys, edit), edit);
   }
   return own;
 }
 
-/** Takes a claim away from where `file` put it for this part; nothing changes when it is not there. */
-export function unfile(root: Place, part: Part, key: string, edit: Edit | undefined): Place {
+/** Takes a part away from where `file` put it; nothing changes when it is not there. */
+export function unfile(root: Place, part: Part, id: string, edit: Edit | undefined): Place {
   const { depth, kind, keys } = routeOf(part);
   const from = (place: Place, at: number): Place | undefined => {
     const own = owned(place, edit);
     const step = at < depth ? part.head[at] : undefined;
     if (typeof step === "string")
-      own.next = without(own.next, step, key, (child) => from(child, at + 1), edit);
+      own.next = without(own.next, step, id, (child) => from(child, at + 1), edit);
     else if (step !== undefined) {
       const way = own.globs.get(step.text);
       const rest = way === undefined ? undefined : from(way.place, at + 1);
@@ -154,16 +144,16 @@ export function unfile(root: Place, part: Part, key: string, edit: Edit | undefi
         rest === undefined
           ? own.globs.delete(step.text, edit)
           : own.globs.set(step.text, { glob: step, place: rest }, edit);
-    } else if (kind === "here") own.here = drop(own.here, key, edit);
-    else if (kind === "open") own.open = drop(own.open, key, edit);
+    } else if (kind === "here") own.here = drop(own.here, id, edit);
+    else if (kind === "open") own.open = drop(own.open, id, edit);
     else if (own.names !== undefined) own.names = fromKeys(own.names, 0);
     return isEmpty(own) ? undefined : own;
   };
   const fromKeys = (place: Place, at: number): Place | undefined => {
     const own = owned(place, edit);
     const step = keys[at];
-    if (step === undefined) own.here = drop(own.here, key, edit);
-    else own.next = without(own.next, step, key, (child) => fromKeys(child, at + 1), edit);
+    if (step === undefined) own.here = drop(own.here, id, edit);
+    else own.next = without(own.next, step, id, (child) => fromKeys(child, at + 1), edit);
     return isEmpty(own) ? undefined : own;
   };
   return from(root, 0) ?? emptyPlace;
@@ -172,13 +162,13 @@ export function unfile(root: Place, part: Part, key: string, edit: Edit | undefi
 function without(
   map: KeyMap<Place | Leaf>,
   step: string,
-  key: string,
+  id: string,
   change: (child: Place) => Place | undefined,
   edit: Edit | undefined,
 ): KeyMap<Place | Leaf> {
   const child = map.get(step);
   if (child === undefined) return map;
-  if (child instanceof Leaf) return child.claimed.key === key ? map.delete(step, edit) : map;
+  if (child instanceof Leaf) return child.id === id ? map.delete(step, edit) : map;
   const rest = change(child);
   return rest === undefined ? map.delete(step, edit) : map.set(step, rest, edit);
 }
@@ -187,8 +177,8 @@ function isEmpty({ here, open, names, next, globs }: Place): boolean {
   return here === undefined && open === undefined && names === undefined && next.size + globs.size === 0;
 }
 
-/** The claims that may overlap a part, found lazily from a root: among them all that do. */
-export function* candidates(root: Place, search: Search, from = 0): Generator<Claimed, void> {
+/** The parts that may have a path in common with a part, each once, found lazily: among them all that have. */
+export function* candidates(root: Place, search: Search, from = 0): Generator<Leaf, void> {
   const { part } = search;
   let place = root;
   for (let depth = from; ; depth++) {
@@ -196,7 +186,7 @@ export function* candidates(root: Place, search: Search, from = 0): Generator<Cl
     const reached = depth >= part.head.length;
     if (place.names !== undefined && (!reached || part.starred)) {
       for (const named of namesToLook(place.names, search)) {
-        if (named instanceof Leaf) yield named.claimed;
+        if (named instanceof Leaf) yield named;
         else if (named.here !== undefined) yield* heldIn(named.here);
       }
     }
@@ -218,24 +208,24 @@ export function* candidates(root: Place, search: Search, from = 0): Generator<Cl
       return;
     }
     const child = place.next.get(step);
-    if (child instanceof Leaf) yield child.claimed;
+    if (child instanceof Leaf) yield child;
     if (child === undefined || child instanceof Leaf) return;
     place = child;
   }
 }
 
-function* within(child: Place | Leaf, search: Search, depth: number): Generator<Claimed, void> {
-  if (child instanceof Leaf) yield child.claimed;
+function* within(child: Place | Leaf, search: Search, depth: number): Generator<Leaf, void> {
+  if (child instanceof Leaf) yield child;
   else yield* candidates(child, search, depth);
 }
 
-function* below(place: Place, search: Search, depth: number): Generator<Claimed, void> {
+function* below(place: Place, search: Search, depth: number): Generator<Leaf, void> {
   if (place.next.size > 0) for (const child of place.next.values()) yield* within(child, search, depth);
   if (place.globs.size > 0)
     for (const way of place.globs.values()) yield* candidates(way.place, search, depth);
 }
 
-function* heldIn(bucket: Bucket): Generator<Claimed, void> {
+function* heldIn(bucket: Bucket): Generator<Leaf, void> {
   if (bucket instanceof KeyMap) yield* bucket.values();
   else yield bucket;
 }

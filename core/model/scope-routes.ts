@@ -4,7 +4,7 @@
  *
  * Keys, in this order:
  * 1. how far from the end, and which, the nearest literal segment before the last is (`src` in `src/t*`, at any depth), or `""`;
- * 2. `p`, extension or `""`, then the last segment's literal beginning, where it has one (`t1_*.spec`);
+ * 2. `p`, extension or `""`, then the last segment's literal beginning, where that says most (`t1_*.spec`);
  *    else `t` and its literal end, backwards (`*.ts`);
  *    else `s` and a literal segment that it must contain (`src`, at any depth);
  *    else `o`.
@@ -60,7 +60,10 @@ function keysOf({ mids, tail }: Part, last: Segment | undefined): string[] {
     return keys;
   }
   const { lead, trail } = edgesOf(last);
-  if (lead !== "") keys.push(BY_LEAD, extensionOf(trail) ?? PLAIN, ...chunksOf(lead));
+  const extension = extensionOf(trail) ?? PLAIN;
+  // By the end that says more; extensions say little, many have the same.
+  if (lead !== "" && lead.length >= trail.length - extension.length)
+    keys.push(BY_LEAD, extension, ...chunksOf(lead));
   else if (trail !== "") keys.push(BY_TRAIL, ...chunksOf(backwards(trail)));
   else keys.push(BY_NOTHING);
   return keys;

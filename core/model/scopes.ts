@@ -6,7 +6,7 @@
  */
 import { limits } from "../limits.ts";
 import { alternativesOf, normaliseFile, normalisePattern, type PathProblem } from "./paths.ts";
-import { filePart, type Part, partsMeet, patternPart } from "./patterns.ts";
+import { effortOf, filePart, type Part, partsMeet, patternPart } from "./patterns.ts";
 import { list, type Of, object, optional, string } from "./shape.ts";
 
 /** At most `limits.scopePathsMax` files and patterns together, and at least one: `normaliseScope` sees to it. */
@@ -47,13 +47,21 @@ export function normaliseScope(input: Scope): { readonly scope: Scope } | { read
     paths.add(result.pattern.text);
   }
   const worktree = normaliseWorktree(input.worktree);
-  return {
-    scope: {
-      ...(worktree === undefined ? {} : { worktree }),
-      ...(files.size === 0 ? {} : { files: [...files] }),
-      ...(paths.size === 0 ? {} : { paths: [...paths] }),
-    },
+  const scope: Scope = {
+    ...(worktree === undefined ? {} : { worktree }),
+    ...(files.size === 0 ? {} : { files: [...files] }),
+    ...(paths.size === 0 ? {} : { paths: [...paths] }),
   };
+  const why = paths.size === 0 ? undefined : excessOf(scope);
+  return why === undefined ? { scope } : { problem: { kind: "invalid", at, path: "", why } };
+}
+
+/** What makes comparing a scope too dear, if anything. */
+function excessOf(scope: Scope): string | undefined {
+  const { parts } = compileScope(scope, false);
+  if (parts.length > limits.scopePartsMax) return `more than ${limits.scopePartsMax} files and alternatives`;
+  const effort = parts.reduce((sum, part) => sum + effortOf(part), 0);
+  return effort > limits.scopeEffortMax ? `too many \`?\`, classes and long middles (${effort})` : undefined;
 }
 
 function problemOf(problem: PathProblem, at: string, path: string): ScopeProblem {

@@ -89,7 +89,11 @@ const rows: readonly (readonly [row: string, answer: boolean, pairs: string])[] 
   ["braces with slashes", yes, "{a/b,c}/d / a/b/d · x/{a,}/b / x/b · x{/a,b} / x/a · {a,b}{c,d} / bc"],
   ["braces with slashes", no, "{a/b,c}/d / a/d · {a,b}{c,d} / ab · {src,**/q*}/*.ts / file:lib/p/x.ts"],
   ["dot files", yes, "* / file:.env · **/*.ts / .git/a.ts · ?env / file:.env"],
-  ["both ends of a name", no, "ab*ba / file:aba · a*b*c / file:acb · *a*a / file:a"],
+  [
+    "both ends of a name",
+    no,
+    "ab*ba / file:aba · a*b*c / file:acb · *a*a / file:a · a*bc*c / file:abc · *ab*ab / file:ab",
+  ],
   ["both ends of a name", yes, "ab*ba / file:abba · a*c* / *b*d · x*y / ?*?"],
 ];
 
@@ -225,6 +229,15 @@ describe("normalising", () => {
     const many = (count: number) => Array.from({ length: count }, (_, i) => `f${i}`);
     expect(problem({ files: many(500), paths: many(13) })).toMatchObject({ kind: "invalid" });
     expect(problem({ files: many(500), paths: many(12) })).toBeUndefined();
+    const wide = Array.from({ length: 17 }, (_, i) => `{${alternatives.slice(0, -4)}}/${i}`);
+    expect(problem({ paths: wide }), "too many alternatives in all").toMatchObject({ kind: "invalid" });
+    expect(problem({ paths: wide.slice(1) })).toBeUndefined();
+    const dear = Array.from({ length: 2 }, (_, i) => `*?${"a".repeat(500)}${i}*`);
+    expect(problem({ paths: dear }), "too dear to compare").toMatchObject({ kind: "invalid" });
+    expect(problem({ paths: dear.slice(1) })).toBeUndefined();
+    expect(
+      problem({ paths: Array.from({ length: 512 }, (_, i) => `**/*f${i}_and_what_follows*.ts`) }),
+    ).toBeUndefined();
     expect(problem({})).toMatchObject({ kind: "invalid" });
     expect(problem({ worktree: "w" })).toMatchObject({ kind: "invalid" });
   });
