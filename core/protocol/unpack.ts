@@ -101,7 +101,6 @@ function readKey(): string {
 
 function readMap(count: number, depth: number): { [key: string]: unknown } {
   if (depth === 0) throw new Malformed(`nested more than ${limits.nestingMax} deep`);
-  if (count > source.length - at) throw new Malformed("the frame ends in the middle of an object");
   if (count > limits.keysMax) suspect = true;
   const value: { [key: string]: unknown } = {};
   for (let i = 0; i < count; i++) {
@@ -123,7 +122,6 @@ function readMap(count: number, depth: number): { [key: string]: unknown } {
 
 function readList(count: number, depth: number): unknown[] {
   if (depth === 0) throw new Malformed(`nested more than ${limits.nestingMax} deep`);
-  if (count > source.length - at) throw new Malformed("the frame ends in the middle of a list");
   const value: unknown[] = [];
   for (let i = 0; i < count; i++) value.push(readValue(depth - 1));
   return value;

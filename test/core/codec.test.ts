@@ -21,7 +21,7 @@ function valueIn(frame: string | Uint8Array): unknown {
 }
 function problemIn(frame: string | Uint8Array): string {
   const decoded = decode(frame);
-  return "problem" in decoded ? decoded.problem : `none: ${JSON.stringify(decoded.value)}`;
+  return "problem" in decoded ? decoded.problem : "none";
 }
 
 describe.each(both)("%s", (codec) => {
@@ -236,8 +236,15 @@ describe("msgpack", () => {
       }
     }
     expect(valueIn(encode("msgpack", { "\u00e9": 1 }))).toEqual({ é: 1 });
-    // One byte 0xe9 is not the é that was cached.
-    expect(problemIn(bytes(0x81, 0xa1, 0xe9, 1))).toContain("UTF-8");
+    // The bytes of é in Latin-1 are not the é that was seen before, whatever place the two have in a cache.
+    for (let first = 0x80; first < 0x100; first++) {
+      for (let second = 0x21; second < 0x100; second += second === 0x7e ? 0x22 : 1) {
+        const key = String.fromCharCode(first, second);
+        expect(valueIn(encode("msgpack", { [key]: 1 }))).toEqual({ [key]: 1 });
+        if (first >= 0xc2 && second >= 0x80 && second < 0xc0) continue;
+        expect(problemIn(bytes(0x81, 0xa2, first, second, 1))).toContain("UTF-8");
+      }
+    }
   });
 
   it("nothing decoded changes when the frame's memory is used again, and a view is read at its place", () => {

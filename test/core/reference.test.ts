@@ -1,4 +1,4 @@
-/** PROTOCOL.md is what the schemas say. `npx vitest run -u test/core/reference.test.ts` writes it anew. */
+/** PROTOCOL.md is what the schemas say. `npx vitest run test/core/reference.test.ts -u` writes it anew. */
 import { describe, expect, it } from "vitest";
 import { limits, publishedLimits } from "../../core/limits.ts";
 import { tables } from "../../core/model/model.ts";
