@@ -104,8 +104,11 @@ export class Engine implements Host {
   private stopWatching: Cancel = () => {};
   private stopTicking: Cancel = () => {};
   private snapshotAt: number;
+  /** How many rows the newest snapshot took. */
+  private snapshotRows = 0;
   private snapshotting: Promise<void> | undefined;
   private idle: (() => void)[] = [];
+  private hold: Cancel | undefined;
 
   constructor(options: EngineOptions, sequencer: Sequencer, ageMs: number) {
     const { log, clock, chance, hash } = options;
@@ -236,6 +239,7 @@ export class Engine implements Host {
   propose(proposal: Proposal): void {
     if (this.dead !== undefined) return proposal.settle(this.dead);
     this.sequencer.propose(proposal);
+    this.hold ??= this.clock.hold?.();
     this.kick();
   }
 
@@ -300,7 +304,7 @@ export class Engine implements Host {
     const { fold } = this.sequencer;
     this.snapshotAt = fold.seq;
     try {
-      await writeSnapshot(this.log.snapshots, fold, () => this.pause());
+      this.snapshotRows = await writeSnapshot(this.log.snapshots, fold, () => this.pause());
       await this.log.snapshots.prune(limits.snapshotsKept);
     } catch (error) {
       this.options.report?.("snapshot", error);
@@ -363,8 +367,17 @@ export class Engine implements Host {
       }
     } finally {
       this.running = false;
-      if (this.sequencer.pending === 0) for (const resolve of this.idle.splice(0)) resolve();
+      if (this.sequencer.pending === 0) {
+        for (const resolve of this.idle.splice(0)) resolve();
+        if (this.sequencer.waiters === 0) this.letGo();
+      }
     }
+  }
+
+  /** Nobody here waits for an answer: the process may end. */
+  private letGo(): void {
+    this.hold?.();
+    this.hold = undefined;
   }
 
   private async append(entries: readonly Entry[], after: number): Promise<void> {
@@ -398,7 +411,9 @@ export class Engine implements Host {
     if (entries.length === 0) return;
     this.subscriptions.publish();
     for (const watcher of this.watchers) watcher(entries);
-    if (this.head() - this.snapshotAt >= limits.snapshotEveryEntries && this.snapshotting === undefined) {
+    // Writing costs as much as there is to write: the more that is, the rarer.
+    const every = Math.max(limits.snapshotEveryEntries, this.snapshotRows);
+    if (this.head() - this.snapshotAt >= every && this.snapshotting === undefined) {
       this.snapshotting = this.snapshot().finally(() => {
         this.snapshotting = undefined;
       });
@@ -487,6 +502,7 @@ export class Engine implements Host {
     this.dead = failure;
     if (failure.code !== "closed") this.options.report?.("stopped", failure);
     this.sequencer.abandon(failure);
+    this.letGo();
     for (const resolve of this.idle.splice(0)) resolve();
     for (const done of [...this.endings]) done();
     for (const session of this.sessions.all()) session.close("shutting-down");

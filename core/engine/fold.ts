@@ -3,7 +3,7 @@
  */
 import { assert, Failure } from "../failures.ts";
 import { Edit } from "../model/map.ts";
-import { answerOf, bare, evolve, initial, settle, type State } from "../model/model.ts";
+import { bare, defersAnswer, evolve, initial, settle, type State } from "../model/model.ts";
 import type { Entry } from "../model/slice.ts";
 import { noReceipts, type Receipts, remember } from "./receipts.ts";
 
@@ -35,8 +35,7 @@ export function settled(fold: Fold): Fold {
  */
 export function foldEntry(fold: Fold, entry: Entry, edit: Edit | undefined): Fold {
   const state = evolve(fold.state, entry, edit);
-  const waiting = answerOf(entry) === undefined;
-  const receipts = remember(fold.receipts, entry, waiting, state.log.settings, edit);
+  const receipts = remember(fold.receipts, entry, defersAnswer(entry), state.log.settings, edit);
   return { state, receipts, seq: entry.seq, atMs: entry.atMs };
 }
 

@@ -105,6 +105,11 @@ export class Sequencer {
     return this.queue.length + (this.flight?.taken.length ?? 0);
   }
 
+  /** How many here wait for a grant. */
+  get waiters(): number {
+    return this.waiting.size;
+  }
+
   /** Queues a command; settled with `busy` when too much is waiting. */
   propose(proposal: Proposal): void {
     if (this.queue.length >= limits.pendingMax) {

@@ -16,9 +16,21 @@ const SNAPSHOT_FORMAT = 1;
 /** Rows a chunk holds: bounds how long the event loop is kept. */
 const CHUNK_ROWS = 500;
 
-/** Writes the fold; `pause` lets others run between chunks. */
-export async function writeSnapshot(store: SnapshotStore, fold: Fold, pause: () => Promise<void>): Promise<void> {
-  await store.write(fold.seq, chunks(fold, pause));
+/** Writes the fold; `pause` lets others run between chunks. Resolves with the number of rows. */
+export async function writeSnapshot(
+  store: SnapshotStore,
+  fold: Fold,
+  pause: () => Promise<void>,
+): Promise<number> {
+  let rows = 0;
+  const counted = async function* () {
+    for await (const chunk of chunks(fold, pause)) {
+      rows += chunk[1] instanceof Array ? chunk[1].length : 0;
+      yield chunk;
+    }
+  };
+  await store.write(fold.seq, counted());
+  return rows;
 }
 
 /** Reads the fold back, its indexes built. Throws `snapshot.damaged`. */

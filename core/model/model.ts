@@ -347,6 +347,12 @@ export function* allDeadlines(state: State): IterableIterator<readonly [SliceNam
   for (const [name, { deadlines }] of timed) for (const due of deadlines.all(state)) yield [name, due];
 }
 
+/** Whether the entry leaves its command waiting for a later one's answer. */
+export function defersAnswer(entry: Entry): boolean {
+  for (const event of entry.events) if (deferring.has(event.type)) return true;
+  return false;
+}
+
 /**
  * What the sender of a command is told, derived from the entry alone: the same today, after a restart and on any hub.
  * `undefined` when the entry left the command waiting. An entry may end others' waits besides: with `closes`, what
