@@ -111,7 +111,8 @@ export function rejecter<
 ): <K extends keyof T & string>(code: K, fields: FieldsOf<T[K]>) => { readonly rejection: Rejection } {
   return (code, fields) => {
     const sentence = table[code]?.say(fields as never) ?? code;
-    const message = sentence.length > SENTENCE_MAX ? `${sentence.slice(0, SENTENCE_MAX - 1)}…` : sentence;
+    const message =
+      sentence.length > SENTENCE_MAX ? `${sentence.slice(0, SENTENCE_MAX - 1)}…`.toWellFormed() : sentence;
     return { rejection: { ...(fields as object), code, message } };
   };
 }
