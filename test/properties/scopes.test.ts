@@ -259,3 +259,51 @@ test("the index finds what a plain list finds, in every version that was kept", 
     { numRuns: 300 },
   );
 });
+
+const LEAD = "an_index_of_rather_long_file_names";
+const TRAIL = "_seen_here.test.ts";
+const crowded = fc
+  .tuple(
+    fc.constantFrom("**/", "src/", "src/**/", "**/a/", "**/b/*/", "*/"),
+    fc.nat(LEAD.length),
+    fc.constantFrom("", "x"),
+    fc.constantFrom("*", "*", "*.d*", ""),
+    fc.nat(TRAIL.length),
+  )
+  .map(
+    ([folder, lead, odd, star, trail]) => `${folder}${LEAD.slice(0, lead)}${odd}${star}${TRAIL.slice(trail)}`,
+  )
+  .map((text) => (text.endsWith("/") ? `${text}?` : text));
+
+test("the index tells names apart that begin or end alike, whatever their lengths", () => {
+  fc.assert(
+    fc.property(
+      fc.array(crowded, { minLength: 20, maxLength: 60 }),
+      fc.array(crowded, { maxLength: 10 }),
+      (held, queries) => {
+        const model: Model = new Map(held.map((text, at) => [`k${at}`, canonical({ paths: [text] })]));
+        const index = ScopeIndex.build(false, model);
+        for (const text of queries) {
+          expectSame(index, model, canonical({ paths: [text] }), false);
+          const file = text.replaceAll("**/", "").replaceAll(/[*?]/g, "q");
+          expectSame(index, model, canonical({ files: [file] }), false);
+        }
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test("a version derived without the edit stays as it is when the edit goes on", () => {
+  const [edit, scope] = [new Edit(), canonical({ files: ["src/a.ts"] })];
+  const found = (index: ScopeIndex) => [...index.overlapping(scope, { acrossWorktrees: false })].sort();
+  const first = ScopeIndex.empty(false).add("a", scope, edit).add("b", scope, edit);
+  const derived = first.add("c", canonical({ files: ["lib/z.ts"] }));
+  const other = first.add("d", canonical({ files: ["lib/y.ts"] }), new Edit());
+  const gone = first.remove("a", scope, edit).add("e", scope, edit);
+  expect([found(derived), found(other), found(gone)]).toEqual([
+    ["a", "b"],
+    ["a", "b"],
+    ["b", "e"],
+  ]);
+});
