@@ -82,9 +82,9 @@ export type InboxEvent = Typed<typeof inboxEvents>;
 export const inboxRejections = {
   "message.not-recipient": refusal(
     "The message was not sent to the one who acknowledges it.",
-    { message: id },
+    { id },
     (f) =>
-      `${f.message} was not sent to you, so it is not yours to acknowledge. Give only messages that inbox.list shows ` +
+      `${f.id} was not sent to you, so it is not yours to acknowledge. Give only messages that inbox.list shows ` +
       "you; nothing was changed.",
   ),
 } as const;
@@ -252,7 +252,7 @@ function acknowledge(state: State, command: Typed<typeof inboxCommands>, { agent
     const message = messageOf(state, id);
     if (message === undefined) return unknownMessage(id);
     const mine = message.broadcast ? message.from !== agent : message.recipients.includes(agent);
-    if (!mine) return reject("message.not-recipient", { message: id });
+    if (!mine) return reject("message.not-recipient", { id });
     if (isOpen(state.inbox, agent, messageSeq(id) ?? 0)) open.push(id);
   }
   return open.length === 0 ? accept() : accept({ type: "message.acknowledged", agent, messages: open });

@@ -136,9 +136,9 @@ export type MessageEvent = Typed<typeof messageEvents>;
 export const messageRejections = {
   "message.unknown": refusal(
     "No message of that id is kept.",
-    { message: id },
+    { id },
     (f) =>
-      `There is no message ${f.message}, or it is so old that only the log has it. See inbox.list and threads.list for ` +
+      `There is no message ${f.id}, or it is so old that only the log has it. See inbox.list and threads.list for ` +
       "those there are; nothing was changed.",
   ),
 } as const;
@@ -205,7 +205,7 @@ export function messageOf(state: State, message: string): Message | undefined {
 
 /** The refusal of an id that is no kept message's. */
 export function unknownMessage(message: string) {
-  return reject("message.unknown", { message });
+  return reject("message.unknown", { id: message });
 }
 
 /** Whether `asker` may read it: direct messages are private where names are proven (ME10). */
@@ -269,8 +269,10 @@ function threadOf(
     const named = asked !== undefined && messageSeq(asked) !== undefined;
     return named && !state.messages.threads.has(asked) ? unknownMessage(asked) : asked;
   }
-  // What a thread is called is as private as what is said in it.
-  return root.thread !== undefined && (operator || isParty(root, agent)) ? root.thread : root.message;
+  if (root.thread === undefined) return root.message;
+  // The name given to a thread is as private as what is said in it.
+  const open = operator || isParty(root, agent) || messageSeq(root.thread) !== undefined;
+  return open ? root.thread : root.message;
 }
 
 function attachedBytes({ attachments = [] }: MessageCommand): number {
