@@ -149,8 +149,10 @@ export const limits = {
   /** How long an append waits for the write lock altogether before it is refused as `busy`. */
   lockWaitMs: 10 * SECOND,
   /** How long after a lost race an engine lets others go first, and for how long at most each time. */
-  contendedMs: 5 * SECOND,
-  yieldMs: 3,
+  contendedMs: 500,
+  /** Appends won one after another, while others write too, before it stands back. */
+  winsInRow: 2,
+  yieldMs: 4,
   /** Commits that take longer on average are made by a worker, so that the hub stays responsive. */
   slowCommitMs: 10,
   /** Write-ahead bytes after which they are brought home by a worker: bounds the file and the next opening. */

@@ -48,6 +48,7 @@ export class SqliteLog implements EventLog {
   #seen: Seq;
   #contendedUntilMs = Number.NEGATIVE_INFINITY;
   #yieldNext = false;
+  #winsInRow = 0;
   #watchTimer: NodeJS.Timeout | undefined;
   #witnessTimer: NodeJS.Timeout | undefined;
 
@@ -328,7 +329,9 @@ export class SqliteLog implements EventLog {
 
   #grown(seq: Seq): void {
     this.#seen = Math.max(this.#seen, seq);
-    this.#yieldNext = this.#clock.monotonicMs() < this.#contendedUntilMs;
+    this.#winsInRow++;
+    this.#yieldNext =
+      this.#winsInRow >= limits.winsInRow && this.#clock.monotonicMs() < this.#contendedUntilMs;
     this.#armWitness(limits.witnessMs);
     for (const handle of handles.get(this.#place.file) ?? []) {
       if (handle !== this && handle.#watchers.size > 0) this.#clock.soon(() => handle.#look());
@@ -338,9 +341,10 @@ export class SqliteLog implements EventLog {
   #lostRace(): void {
     this.#contendedUntilMs = this.#clock.monotonicMs() + limits.contendedMs;
     this.#yieldNext = false;
+    this.#winsInRow = 0;
   }
 
-  /** Whoever won last while others want to write too stands back for a moment; else the fastest wins them all. */
+  /** Whoever keeps winning while others want to write too stands back for a moment; else the fastest wins them all. */
   async #letOthers(): Promise<void> {
     this.#yieldNext = false;
     await pause(Math.random() * limits.yieldMs);

@@ -28,8 +28,8 @@ afterEach(async () => {
 });
 
 /** A writing process that is ready and waits for `go`. */
-async function writer(name: string, much: string) {
-  const child = spawn(process.execPath, ["--import", "tsx", CHILD, file, name, much], {
+async function writer(name: string, much: string, busyMs = 0) {
+  const child = spawn(process.execPath, ["--import", "tsx", CHILD, file, name, much, String(busyMs)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   children.push(child);
@@ -52,7 +52,7 @@ function names(entries: readonly { events: readonly unknown[] }[]): string[] {
 }
 
 test("two racing processes make one order, and the slower gets its share", { timeout: 60_000 }, async () => {
-  const [a, b] = await Promise.all([writer("a", "2500ms"), writer("b", "2500ms")]);
+  const [a, b] = await Promise.all([writer("a", "2500ms"), writer("b", "2500ms", 3)]);
   a.go();
   b.go();
   await Promise.all([a.exited, b.exited]);
