@@ -1,22 +1,23 @@
 /**
  * Acquire: deciding a `claim.acquire`, from its first reading to a grant, a place in the queue or a refusal.
  *
- * Order of precedence where several refusals apply: scope, own epoch, quota, holder of the id, overlaps, earlier
+ * Order of precedence where several refusals apply: scope, own epoch, task, quota, holder of the id, overlaps, earlier
  * waiters, deadlock.
  */
 import { limits } from "../limits.ts";
 import { type Checkpoint, checkpointFor } from "./checkpoints.ts";
 import type { Claim } from "./claim-state.ts";
-import { type ClaimCommand, overQuota, staleEpoch } from "./claims.ts";
-import { cycleThrough, deadlock } from "./deadlock.ts";
+import { type ClaimCommand, heldClaim, overQuota, overWaits } from "./claims.ts";
+import { cycleByChange, cycleThrough, deadlock } from "./deadlock.ts";
 import { invalid } from "./log.ts";
 import type { Event, State } from "./model.ts";
-import { heldScope, holderOf, nearby, overlapping, type Want, waitsAhead } from "./obstacles.ts";
+import { holderOf, nearby, overlapping, type Want, waitsAhead } from "./obstacles.ts";
 import { compileScope, firstOverlap, normaliseScope, type Scope } from "./scopes.ts";
 import { boolean, integer, list, object, optional, string } from "./shape.ts";
 import { accept, type Context, type Decision, type Rejection, refusal, rejecter } from "./slice.ts";
+import { claimRefusal, lentScope } from "./task-access.ts";
 import type { Terms } from "./terms.ts";
-import { positionOf } from "./waits.ts";
+import { positionOf, type Wait } from "./waits.ts";
 
 type Acquire = Extract<ClaimCommand, { type: "claim.acquire" }>;
 
@@ -86,21 +87,28 @@ const reject = rejecter(acquireRejections);
 
 /** Decides a `claim.acquire` (CL1 to CL8, WA1, WA3, WA4). */
 export function acquire(state: State, command: Acquire, context: Context): Decision {
-  const asked = termsOf(command);
+  const asked = termsOf(command, scopeFor(state, command, context));
   if ("rejection" in asked) return asked;
+  if (command.epoch !== undefined) {
+    const held = heldClaim(state, command.claim, command.epoch, context);
+    if ("rejection" in held) return held;
+  }
   const mine = state.claims.live.get(command.claim);
   if (mine !== undefined && mine.holder === context.agent)
     return again(state, command, mine, asked.terms, context);
+  const closed = taskRefusal(state, command, context);
+  if (closed !== undefined) return closed;
   const quota = overQuota(state, context.agent);
   if (quota !== undefined) return quota;
   const widened = widen(command, asked.terms.scope);
   if ("rejection" in widened) return widened;
   const terms: Terms = { ...asked.terms, ...widened };
-  const want = wantOf(command.claim, context.agent, terms);
+  const want = wantOf(command.claim, context.agent, terms, command.fresh);
   const obstacle = refuse(state, want, context);
   const ttlMs = command.ttlMs ?? limits.ttlMsDefault;
   if (obstacle === undefined) return accept(grant(state, want, terms, ttlMs, context));
-  return queue(state, command, want, { ...terms, ttlMs }, obstacle, context);
+  const asWaited = { ...terms, ttlMs, ...(command.fresh ? { fresh: true } : {}) };
+  return queue(state, command, want, asWaited, obstacle, context);
 }
 
 /** The event that grants `want` now; nothing stands in its way. */
@@ -111,7 +119,7 @@ export function grant(
   ttlMs: number,
   context: Context,
 ): Extract<Event, { type: "claim.granted" }> {
-  const checkpoint: Checkpoint | undefined = checkpointFor(state, want.claim, terms.task);
+  const checkpoint: Checkpoint | undefined = checkpointFor(state, want.claim, terms.task, context.nowMs);
   const near: { claim: string; holder: string; worktree?: string }[] = [];
   let more = false;
   for (const { claim, holder, scope } of nearby(state, want)) {
@@ -136,9 +144,9 @@ export function grant(
 }
 
 /** What is wanted, for the search of obstacles. */
-export function wantOf(claim: string, agent: string, terms: Terms): Want {
+export function wantOf(claim: string, agent: string, terms: Terms, fresh = false): Want {
   const { scope, shared = false, acrossWorktrees = false } = terms;
-  return { claim, agent, shared, acrossWorktrees, ...(scope === undefined ? {} : { scope }) };
+  return { claim, agent, shared, acrossWorktrees, fresh, ...(scope === undefined ? {} : { scope }) };
 }
 
 /** The refusal for overlaps with live claims of others, if there are any (CL3). */
@@ -159,31 +167,59 @@ export function overlapRefusal(state: State, want: Want, nowMs: number) {
   return conflicts.length === 0 ? undefined : reject("claim.overlap", { conflicts, more });
 }
 
-/** A canonical scope, or the refusal that says what is wrong with it. */
-export function canonical(scope: Scope): { readonly scope: Scope } | { readonly rejection: Rejection } {
+/** A canonical scope, or the refusal that says what is wrong with it; it stands at `at` in the command. */
+export function canonical(
+  scope: Scope,
+  at = "scope/",
+): { readonly scope: Scope } | { readonly rejection: Rejection } {
   const normal = normaliseScope(scope);
   if ("scope" in normal) return normal;
   const { problem } = normal;
   if (problem.kind === "outside") return reject("scope.outside", { path: problem.path });
-  return invalid(`scope/${problem.at}`, problem.why);
+  return invalid(`${at}${problem.at}`, problem.why);
 }
 
 /** The holder acquires its own claim again (CL5, CL5b). */
 function again(state: State, command: Acquire, mine: Claim, asked: Terms, context: Context): Decision {
   if (command.fresh === true) return heldRefusal(state, mine, context.nowMs);
-  if (command.epoch !== undefined && command.epoch !== mine.epoch) return staleEpoch(mine);
+  const closed = taskRefusal(state, command, context);
+  if (closed !== undefined) return closed;
   const widened = widen(command, asked.scope ?? mine.scope);
   if ("rejection" in widened) return widened;
   const given: Terms = { ...asked, ...(widened.scope === mine.scope ? {} : { scope: widened.scope }) };
   const terms: Terms = { ...termsHeld(mine), ...given };
   const ttlMs = command.ttlMs ?? mine.ttlMs;
   const want = wantOf(mine.claim, mine.holder, terms);
-  const onlyLease =
-    given.scope === undefined && given.shared === undefined && given.acrossWorktrees === undefined;
+  const { scope, shared, acrossWorktrees } = given;
+  const onlyLease = scope === undefined && shared === undefined && acrossWorktrees === undefined;
   const obstacle = onlyLease ? undefined : refuse(state, want, context);
-  if (obstacle !== undefined) return queue(state, command, want, { ...terms, ttlMs }, obstacle, context);
+  if (obstacle !== undefined) {
+    const asWaited = { ...awaited(command, mine, terms, given), ttlMs };
+    return queue(state, command, want, asWaited, obstacle, context);
+  }
+  if (!onlyLease) {
+    const changed = { ...mine, ...given };
+    const cycle = cycleByChange(state, mine, changed, context);
+    if (cycle !== undefined) return deadlock(cycle);
+  }
   if (command.epoch === undefined) return accept(grant(state, want, terms, ttlMs, context));
   return accept(extension(mine, given, ttlMs, context.nowMs));
+}
+
+/**
+ * What a holder's wait for more of its claim says: where files and paths are added and nothing else changes, only
+ * those, to be joined to what is held by then; else the whole scope, so that it is found by all of it.
+ */
+function awaited(command: Acquire, mine: Claim, terms: Terms, given: Terms) {
+  const epoch = command.epoch === undefined ? {} : { epoch: command.epoch };
+  const adds = command.scope === undefined && command.shared === undefined;
+  const whole = { ...given, ...(terms.scope === undefined ? {} : { scope: terms.scope }), ...epoch };
+  if (!adds || command.acrossWorktrees !== undefined) return whole;
+  const worktree = mine.scope?.worktree;
+  const added = widen(command, undefined);
+  if ("rejection" in added || added.scope === undefined) return whole;
+  const scope = { ...(worktree === undefined ? {} : { worktree }), ...added.scope };
+  return { ...given, scope, joins: true, ...epoch };
 }
 
 /** The event that extends a claim under its epoch and replaces what is given. */
@@ -208,7 +244,7 @@ function refuse(state: State, want: Want, context: Context) {
   if (overlap !== undefined) return overlap;
   let first: { agent: string; claim: string } | undefined;
   let waiting = 0;
-  for (const wait of waitsAhead(state, want, context.seq, heldScope(state, want))) {
+  for (const wait of waitsAhead(state, want, context.seq)) {
     first ??= wait;
     waiting += 1;
   }
@@ -225,13 +261,13 @@ function queue(
   state: State,
   command: Acquire,
   want: Want,
-  terms: Terms & { readonly ttlMs: number },
+  asked: Terms & Pick<Wait, "ttlMs" | "epoch" | "joins" | "fresh">,
   obstacle: { readonly rejection: Rejection },
   context: Context,
 ): Decision {
   const waitMs = command.waitMs ?? 0;
   if (waitMs === 0) return obstacle;
-  const quota = overQuota(state, context.agent);
+  const quota = overWaits(state, context.agent);
   if (quota !== undefined) return quota;
   const cycle = cycleThrough(state, want, context.seq);
   if (cycle !== undefined) return deadlock(cycle);
@@ -242,15 +278,29 @@ function queue(
     submission: context.submission,
     position: positionOf(state, want, context.seq),
     deadlineMs: context.nowMs + waitMs,
-    ...terms,
+    ...asked,
   });
 }
 
+/** The scope to be read: the command's, or its task's where neither it nor the sender's claim has one (CL4). */
+function scopeFor(state: State, { claim, task, scope }: Acquire, { agent }: Context): Scope | undefined {
+  const live = state.claims.live.get(claim);
+  const has = live?.holder === agent && live.scope !== undefined && scope === undefined;
+  return has ? undefined : lentScope(state, task, scope);
+}
+
+function taskRefusal(state: State, { task, claim }: Acquire, { agent, nowMs }: Context) {
+  return task === undefined ? undefined : claimRefusal(state, task, claim, agent, nowMs);
+}
+
 /** What the command asks for, its scope canonical and not yet widened. */
-function termsOf(command: Acquire): { readonly terms: Terms } | { readonly rejection: Rejection } {
+function termsOf(
+  command: Acquire,
+  scope: Scope | undefined,
+): { readonly terms: Terms } | { readonly rejection: Rejection } {
   const { shared, acrossWorktrees, note, task, onGone, git } = command;
   const given: { readonly scope?: Scope } | { readonly rejection: Rejection } =
-    command.scope === undefined ? {} : canonical(command.scope);
+    scope === undefined ? {} : canonical(scope);
   if ("rejection" in given) return given;
   return {
     terms: {
@@ -280,7 +330,8 @@ function widen(
   });
 }
 
-function termsHeld({ scope, shared, acrossWorktrees, note, task, onGone, git }: Claim): Terms {
+/** What a holder chose. */
+export function termsHeld({ scope, shared, acrossWorktrees, note, task, onGone, git }: Claim): Terms {
   return {
     ...(scope === undefined ? {} : { scope }),
     ...(shared ? { shared } : {}),

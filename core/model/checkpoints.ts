@@ -6,6 +6,7 @@
  */
 import { limits } from "../limits.ts";
 import { heldClaim } from "./claims.ts";
+import type { Settings } from "./log.ts";
 import { KeyMap } from "./map.ts";
 import type { State } from "./model.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
@@ -95,16 +96,17 @@ export const checkpoints: Slice<CheckpointsState, CheckpointCommand, CheckpointE
       const before = slice.byClaim.get(claim);
       const saved = [checkpoint, ...(before?.saved ?? [])].slice(0, limits.checkpointsPerClaim);
       const kept: Kept = { saved, ...(task === undefined ? {} : { task }) };
+      const byTask = before === undefined ? slice.byTask : detached(slice.byTask, claim, before, at);
       return {
         ...slice,
         byClaim: slice.byClaim.set(claim, kept, at.edit),
-        byTask: task === undefined ? slice.byTask : slice.byTask.set(task, claim, at.edit),
+        byTask: task === undefined ? byTask : byTask.set(task, claim, at.edit),
         idle: before?.idle === undefined ? slice.idle : slice.idle.delete(before.idle, at.edit),
       };
     },
     "claim.granted": (slice, event, at) => wake(slice, event.claim, at),
     "claim.released": (slice, event, at) =>
-      event.outcome === "abandoned" ? rest(slice, event.claim, at) : finish(slice, event.claim, at),
+      event.outcome === "abandoned" ? rest(slice, event.claim, at) : finish(slice, event, at),
     "claim.expired": (slice, event, at) => rest(slice, event.claim, at),
     "claim.broken": (slice, event, at) => rest(slice, event.claim, at),
   },
@@ -136,10 +138,12 @@ export const checkpointQueries = {
   "checkpoints.list": query(
     "The last checkpoints of one claim (newest first), or the newest of every claim that has one.",
     { ...paging, claim: optional(id) },
-    (state, params): Page<Checkpoint & { readonly claim: string }> => {
+    (state, params, { nowMs }): Page<Checkpoint & { readonly claim: string }> => {
+      const over = (kept: Kept) => isOver(kept, nowMs, state.log.settings);
       if (params.claim !== undefined) {
         const claim = params.claim;
-        const saved = state.checkpoints.byClaim.get(claim)?.saved ?? [];
+        const kept = state.checkpoints.byClaim.get(claim);
+        const saved = kept === undefined || over(kept) ? [] : kept.saved;
         const from = cursorSeq(params, 0);
         const rows = saved.map((one, i) => [i, one] as const).slice(from);
         return page(rows, params, (one) => ({ claim, ...one }));
@@ -150,7 +154,7 @@ export const checkpointQueries = {
         claims.map((claim) => [claim, claim] as const),
         params,
         (claim) => {
-          const newest = state.checkpoints.byClaim.get(claim)?.saved[0];
+          const newest = newestOf(state, claim, nowMs);
           return newest && { claim, ...newest };
         },
       );
@@ -158,12 +162,28 @@ export const checkpointQueries = {
   ),
 } as const;
 
-/** The newest checkpoint of a claim, or of its task under whatever claim (CP2). */
-export function checkpointFor(state: State, claim: string, task: string | undefined): Checkpoint | undefined {
-  const own = state.checkpoints.byClaim.get(claim)?.saved[0];
-  if (own !== undefined || task === undefined) return own;
-  const under = state.checkpoints.byTask.get(task);
-  return under === undefined ? undefined : state.checkpoints.byClaim.get(under)?.saved[0];
+/** The newest checkpoint of a claim, or of its task under whatever claim (CP2), unless it was kept long enough (CP4). */
+export function checkpointFor(
+  state: State,
+  claim: string,
+  task: string | undefined,
+  nowMs: number,
+): Checkpoint | undefined {
+  const own = newestOf(state, claim, nowMs);
+  const under = task === undefined ? undefined : state.checkpoints.byTask.get(task);
+  const other = under === undefined || under === claim ? undefined : newestOf(state, under, nowMs);
+  if (own === undefined || other === undefined) return own ?? other;
+  return other.savedAtMs > own.savedAtMs ? other : own;
+}
+
+function newestOf(state: State, claim: string, nowMs: number): Checkpoint | undefined {
+  const kept = state.checkpoints.byClaim.get(claim);
+  return kept === undefined || isOver(kept, nowMs, state.log.settings) ? undefined : kept.saved[0];
+}
+
+/** Whether nobody picked it up for too long (CP4). */
+function isOver({ idleSinceMs }: Kept, nowMs: number, { checkpointsKeptMs }: Settings): boolean {
+  return idleSinceMs !== undefined && nowMs - idleSinceMs >= checkpointsKeptMs;
 }
 
 /** Somebody holds the claim again. */
@@ -183,39 +203,52 @@ function rest(slice: CheckpointsState, claim: string, at: At): CheckpointsState 
   const kept = slice.byClaim.get(claim);
   if (kept === undefined) return slice;
   const resting: Kept = { ...kept, idle: slice.next, idleSinceMs: at.atMs };
+  const idle = kept.idle === undefined ? slice.idle : slice.idle.delete(kept.idle, at.edit);
   const rested: CheckpointsState = {
     ...slice,
     byClaim: slice.byClaim.set(claim, resting, at.edit),
-    idle: slice.idle.set(slice.next, claim, at.edit),
+    idle: idle.set(slice.next, claim, at.edit),
     next: slice.next + 1,
   };
   return prune(rested, at);
 }
 
-/** The work is finished: its checkpoints are of no more use. */
-function finish(slice: CheckpointsState, claim: string, at: At): CheckpointsState {
+/** The work is finished: its checkpoints are of no more use, nor what others left of the same task. */
+function finish(
+  slice: CheckpointsState,
+  { claim, task }: { readonly claim: string; readonly task?: string },
+  at: At,
+): CheckpointsState {
+  const finished = forget(slice, claim, at);
+  const under = task === undefined ? undefined : finished.byTask.get(task);
+  const left = under === undefined ? undefined : finished.byClaim.get(under);
+  return under === undefined || left?.idle === undefined ? finished : forget(finished, under, at);
+}
+
+function forget(slice: CheckpointsState, claim: string, at: At): CheckpointsState {
   const kept = slice.byClaim.get(claim);
   if (kept === undefined) return slice;
-  const { task, idle } = kept;
-  const newest = task !== undefined && slice.byTask.get(task) === claim;
   return {
     ...slice,
     byClaim: slice.byClaim.delete(claim, at.edit),
-    byTask: newest ? slice.byTask.delete(task, at.edit) : slice.byTask,
-    idle: idle === undefined ? slice.idle : slice.idle.delete(idle, at.edit),
+    byTask: detached(slice.byTask, claim, kept, at),
+    idle: kept.idle === undefined ? slice.idle : slice.idle.delete(kept.idle, at.edit),
   };
+}
+
+/** Without the way from a task to this claim. */
+function detached(byTask: KeyMap<string>, claim: string, { task }: Kept, { edit }: At): KeyMap<string> {
+  return task !== undefined && byTask.get(task) === claim ? byTask.delete(task, edit) : byTask;
 }
 
 /** Drops what nobody picked up for too long, or too much of it, oldest first (CP4). */
 function prune(slice: CheckpointsState, at: At): CheckpointsState {
   let pruned = slice;
-  for (;;) {
-    const oldest = pruned.idle.first();
-    if (oldest === undefined) return pruned;
-    const claim = oldest[1];
-    const since = pruned.byClaim.get(claim)?.idleSinceMs ?? 0;
+  for (let oldest = pruned.idle.first(); oldest !== undefined; oldest = pruned.idle.first()) {
+    const kept = pruned.byClaim.get(oldest[1]);
     const tooMany = pruned.idle.size > at.settings.checkpointsKeptClaims;
-    if (!tooMany && at.atMs - since < at.settings.checkpointsKeptMs) return pruned;
-    pruned = finish(pruned, claim, at);
+    if (kept !== undefined && !tooMany && !isOver(kept, at.atMs, at.settings)) return pruned;
+    pruned = forget(pruned, oldest[1], at);
   }
+  return pruned;
 }

@@ -93,7 +93,7 @@ export function covering(state: State, scope: Scope, agent: string, nowMs: numbe
 /** A claim as it is shown: with what remains of its lease, who waits, and its newest checkpoint. */
 export function view(state: State, claim: Claim, nowMs: number): ClaimView {
   const { acrossWorktrees, ...shown } = claim;
-  const checkpoint = checkpointFor(state, claim.claim, claim.task);
+  const checkpoint = checkpointFor(state, claim.claim, claim.task, nowMs);
   return {
     ...shown,
     ...(acrossWorktrees ? { acrossWorktrees } : {}),

@@ -56,7 +56,7 @@ export interface ClaimsState {
   readonly ended: KeyMap<Ended>;
   readonly endedOrder: SeqMap<string>;
   readonly nextEnded: number;
-  /** What the newest entry that freed something set free. */
+  /** What the newest entry that freed something set free, and those it followed from. */
   readonly freed: { readonly seq: number; readonly items: readonly Freed[] };
   /** Live scoped claims; absent during a bulk fold. Derived. */
   readonly index: ScopeIndex | undefined;
@@ -107,19 +107,22 @@ export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
   };
 }
 
-/** Same epoch, other terms: only what changed is touched. */
-export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At): ClaimsState {
+/**
+ * Same epoch, other terms: only what changed is touched. `owed`: it is itself owed to a waiter, so that what was freed
+ * before it stands too.
+ */
+export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At, owed = false): ClaimsState {
   const live = slice.live.set(after.claim, after, at.edit);
   const same = before.scope === after.scope && before.acrossWorktrees === after.acrossWorktrees;
   if (same && before.shared === after.shared) return { ...slice, live };
   const moved = { ...slice, live, ...left(slice, before, at.edit) };
-  return freeing({ ...moved, ...entered(moved, after, at.edit) }, before, at);
+  return freeing({ ...moved, ...entered(moved, after, at.edit) }, before, at, owed);
 }
 
-/** Notes what an entry sets free. */
-export function freeing(slice: ClaimsState, { claim, scope }: Freed, at: At): ClaimsState {
+/** Notes what an entry sets free; what was freed before is forgotten, unless the entry is itself owed for that. */
+export function freeing(slice: ClaimsState, { claim, scope }: Freed, at: At, owed = false): ClaimsState {
   const freed: Freed = scope === undefined ? { claim } : { claim, scope };
-  const items = slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
+  const items = owed || slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
   return { ...slice, freed: { seq: at.seq, items } };
 }
 
@@ -157,6 +160,13 @@ export function indexed(slice: ClaimsState, foldCase: boolean): ClaimsState {
     if (acrossWorktrees) across.push([claim, scope]);
   }
   return { ...slice, index: ScopeIndex.build(foldCase, scoped), across: ScopeIndex.build(foldCase, across) };
+}
+
+/** With nothing freed, before entry `seq` frees something. */
+export function unfreed(slice: ClaimsState, { seq }: At): ClaimsState {
+  return slice.freed.seq === seq || slice.freed.items.length === 0
+    ? slice
+    : { ...slice, freed: { seq, items: [] } };
 }
 
 export function* saveClaims(slice: ClaimsState): IterableIterator<Row> {

@@ -19,6 +19,7 @@ import {
   remove,
   replace,
   saveClaims,
+  unfreed,
 } from "./claim-state.ts";
 import { cycleByHandoff, deadlock } from "./deadlock.ts";
 import { notOperator } from "./log.ts";
@@ -101,6 +102,7 @@ export const claimCommands = {
 } as const;
 export type ClaimCommand = Typed<typeof claimCommands>;
 
+const closes = object({ agent: id, submission: string("token", limits.idMax) });
 const ending = { claim: id, holder: id, epoch, task: optional(id) } as const;
 export const claimEvents = {
   "claim.granted": event("A new holder, or a new epoch for the same one.", {
@@ -123,7 +125,7 @@ export const claimEvents = {
       list(object({ claim: id, holder: id, worktree: optional(string("line", limits.pathMax)) }), 20),
     ),
     nearbyMore: optional(boolean),
-    closes: optional(object({ agent: id, submission: id })),
+    closes: optional(closes),
   }),
   "claim.renewed": event("The lease was extended, and what else is given was replaced; the epoch stays.", {
     claim: id,
@@ -132,7 +134,7 @@ export const claimEvents = {
     ttlMs,
     expiresAtMs: integer(0),
     ...terms,
-    closes: optional(object({ agent: id, submission: id })),
+    closes: optional(closes),
   }),
   "claim.reported": event("The holder said how the work stands.", {
     claim: id,
@@ -210,6 +212,9 @@ export const claimRejections = {
 } as const;
 const reject = rejecter(claimRejections);
 
+/** How the work stands under a new holder. */
+const fresh: Pick<Claim, "status" | "artifact"> = { status: "claimed" };
+
 export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
   initial: noClaims,
   decide: {
@@ -256,21 +261,24 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
   evolve: {
     "claim.granted": (slice, event, at) => {
       const { type: _, checkpoint: __, nearby: ___, nearbyMore: ____, closes: _____, ...granted } = event;
+      const before = slice.live.get(granted.claim);
+      const { status, artifact } = before?.holder === granted.holder ? before : fresh;
       const claim: Claim = {
         ...granted,
         shared: granted.shared ?? false,
         acrossWorktrees: granted.acrossWorktrees ?? false,
-        status: "claimed",
+        status,
+        ...(artifact === undefined ? {} : { artifact }),
         grantedAtMs: at.atMs,
       };
-      const before = slice.live.get(claim.claim);
-      return put(before === undefined ? slice : remove(slice, before, at), claim, at);
+      if (before === undefined) return put(slice, claim, at);
+      return put(freeing(remove(slice, before, at), before, at, event.closes !== undefined), claim, at);
     },
     "claim.renewed": (slice, event, at) => {
       const before = slice.live.get(event.claim);
       if (before === undefined || before.epoch !== event.epoch) return slice;
       const { type: _, closes: __, ...replaced } = event;
-      return replace(slice, before, { ...before, ...replaced }, at);
+      return replace(slice, before, { ...before, ...replaced }, at, event.closes !== undefined);
     },
     "claim.reported": (slice, event, at) => {
       const before = slice.live.get(event.claim);
@@ -288,6 +296,9 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
     "claim.released": (slice, event, at) => end(slice, event, event.outcome, at),
     "claim.expired": (slice, event, at) => end(slice, event, "expired", at),
     "claim.broken": (slice, event, at) => end(slice, event, "broken", at),
+    "wait.expired": (slice, _, at) => unfreed(slice, at),
+    "log.created": (slice, { settings }) =>
+      slice.index === undefined ? slice : indexed({ ...slice, index: undefined }, settings.foldCase),
   },
   save: saveClaims,
   load: loadClaims,
@@ -348,17 +359,19 @@ export function heldClaim(
   return { claim: live };
 }
 
-/** The refusal of a command that comes with an old epoch. */
-export function staleEpoch(claim: Claim) {
-  return reject("claim.stale", { claim: claim.claim, epoch: claim.epoch });
-}
-
 /** The refusal where an agent holds and waits for too many, if it does. */
 export function overQuota(state: State, agent: string) {
   const holds = state.claims.holdings.get(agent)?.length ?? 0;
   const waits = state.waits.byAgent.get(agent)?.length ?? 0;
   if (holds + waits < limits.claimsPerAgentMax) return undefined;
   return reject("claim.quota", { agent, max: limits.claimsPerAgentMax });
+}
+
+/** The refusal where an agent has too many waits open, if it has. */
+export function overWaits(state: State, agent: string) {
+  const waits = state.waits.byAgent.get(agent)?.length ?? 0;
+  if (waits < limits.waitsPerAgentMax) return undefined;
+  return reject("claim.quota", { agent, max: limits.waitsPerAgentMax });
 }
 
 function unknownClaim(state: State, claim: string) {
@@ -379,7 +392,7 @@ function handoff(state: State, command: Extract<ClaimCommand, { type: "claim.han
   }
   const quota = overQuota(state, to);
   if (quota !== undefined) return quota;
-  const cycle = cycleByHandoff(state, held.claim, to);
+  const cycle = cycleByHandoff(state, held.claim, to, context);
   if (cycle !== undefined) return deadlock(cycle);
   const expiresAtMs = context.nowMs + ttlMs;
   const about = task === undefined ? {} : { task };

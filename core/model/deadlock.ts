@@ -6,11 +6,11 @@
  * no false edge behind (WA5). A search visits each wait once.
  */
 import { limits } from "../limits.ts";
-import type { Claim } from "./claim-state.ts";
+import { type Claim, put, remove, replace } from "./claim-state.ts";
 import type { State } from "./model.ts";
-import { heldScope, holderOf, overlapping, type Want, waitsAhead } from "./obstacles.ts";
+import { overlapping, type Want, waitsAhead, wantNow } from "./obstacles.ts";
 import { list, type Of, object, optional, string } from "./shape.ts";
-import { refusal, rejecter } from "./slice.ts";
+import { type At, type Context, refusal, rejecter } from "./slice.ts";
 import type { Wait } from "./waits.ts";
 
 /** Steps of a cycle shown in a refusal. */
@@ -44,13 +44,35 @@ interface Edge {
 
 /** The cycle that `want` would close by waiting from now on, if any. */
 export function cycleThrough(state: State, want: Want, before: number): Cycle | undefined {
-  return search(state, want.agent, [{ want, before }], undefined);
+  return search(state, want.agent, [{ want, before }]);
 }
 
 /** The cycle that handing `claim` to `to` would close, if any. */
-export function cycleByHandoff(state: State, claim: Claim, to: string): Cycle | undefined {
-  const moved: Claim = { ...claim, holder: to };
-  return search(state, to, waitsOf(state, to), moved);
+export function cycleByHandoff(state: State, claim: Claim, to: string, context: Context): Cycle | undefined {
+  const at = supposed(state, context);
+  const moved = { ...claim, holder: to, epoch: context.seq };
+  const claims = put(remove(state.claims, claim, at), moved, at);
+  const after: State = { ...state, claims };
+  return search(after, to, waitsOf(after, to));
+}
+
+/** The cycle that changing a claim's terms would close through its holder's own waits, if any. */
+export function cycleByChange(
+  state: State,
+  before: Claim,
+  after: Claim,
+  context: Context,
+): Cycle | undefined {
+  if (!state.waits.byAgent.has(before.holder)) return undefined;
+  const claims = replace(state.claims, before, after, supposed(state, context));
+  const changed: State = { ...state, claims };
+  return search(changed, before.holder, waitsOf(changed, before.holder));
+}
+
+/** Where an event would stand that is only supposed. */
+function supposed(state: State, { seq, nowMs, agent, submission }: Context): At {
+  const { settings } = state.log;
+  return { seq, atMs: nowMs, wallMs: 0, by: agent, id: submission, settings, edit: undefined };
 }
 
 interface Waiting {
@@ -67,18 +89,13 @@ interface Step {
 }
 
 /** Looks, depth first, for a way from the first waits back to `start`. Visits each agent once. */
-function search(
-  state: State,
-  start: string,
-  first: readonly Waiting[],
-  moved: Claim | undefined,
-): Cycle | undefined {
+function search(state: State, start: string, first: readonly Waiting[]): Cycle | undefined {
   const seen = new Set<string>();
   const step = (agent: string, holds: string | undefined, waitings: readonly Waiting[]): Step => ({
     agent,
     holds,
     waitsFor: "",
-    ways: ways(state, waitings, moved),
+    ways: ways(state, waitings),
   });
   const path: Step[] = [step(start, undefined, first)];
   for (let last = path[0]; last !== undefined; last = path[path.length - 1]) {
@@ -104,13 +121,9 @@ function search(
   return undefined;
 }
 
-function* ways(
-  state: State,
-  waitings: readonly Waiting[],
-  moved: Claim | undefined,
-): IterableIterator<readonly [string, Edge]> {
+function* ways(state: State, waitings: readonly Waiting[]): IterableIterator<readonly [string, Edge]> {
   for (const waiting of waitings) {
-    for (const edge of edges(state, waiting, moved)) yield [waiting.want.claim, edge];
+    for (const edge of edges(state, waiting)) yield [waiting.want.claim, edge];
   }
 }
 
@@ -118,25 +131,18 @@ function waitsOf(state: State, agent: string): readonly Waiting[] {
   const waitings: Waiting[] = [];
   for (const seq of state.waits.byAgent.get(agent) ?? []) {
     const wait = state.waits.bySeq.get(seq);
-    if (wait !== undefined) waitings.push({ want: wait, before: wait.seq });
+    if (wait !== undefined) waitings.push({ want: wantNow(state, wait), before: wait.seq });
   }
   return waitings;
 }
 
 /** Who stands in the way of a wait. Of an id's own queue only the one right before: the rest follows through it. */
-function* edges(state: State, { want, before }: Waiting, moved: Claim | undefined): IterableIterator<Edge> {
-  const owner = (claim: Claim): Edge => ({
-    agent: claim.claim === moved?.claim ? moved.holder : claim.holder,
-    holds: claim.claim,
-  });
+function* edges(state: State, { want, before }: Waiting): IterableIterator<Edge> {
   const held = state.claims.live.get(want.claim);
-  const taken = held === undefined ? undefined : owner(held);
-  if (taken !== undefined && taken.agent !== want.agent) yield taken;
-  for (const claim of overlapping(state, want)) yield owner(claim);
-  if (moved !== undefined && holderOf(state, want) === undefined && moved.claim === want.claim)
-    yield owner(moved);
+  if (held !== undefined && held.holder !== want.agent) yield { agent: held.holder, holds: held.claim };
+  for (const { holder, claim } of overlapping(state, want)) yield { agent: holder, holds: claim };
   let last: Wait | undefined;
-  for (const wait of waitsAhead(state, want, before, heldScope(state, want))) {
+  for (const wait of waitsAhead(state, want, before)) {
     if (wait.claim !== want.claim) yield { agent: wait.agent };
     else last = wait;
   }

@@ -18,12 +18,35 @@ export interface Want {
   readonly scope?: Scope;
   readonly shared: boolean;
   readonly acrossWorktrees: boolean;
+  /** Its own claim of the id stands in its way too, instead of being extended. */
+  readonly fresh: boolean;
 }
 
-/** The live claim of another under the wanted id. */
+/** The live claim that takes the wanted id. */
 export function holderOf(state: State, want: Want): Claim | undefined {
   const claim = state.claims.live.get(want.claim);
-  return claim !== undefined && claim.holder !== want.agent ? claim : undefined;
+  return claim !== undefined && (want.fresh || claim.holder !== want.agent) ? claim : undefined;
+}
+
+/** The agent's own claim of the wanted id, which it would extend. */
+export function ownClaim(state: State, want: Want): Claim | undefined {
+  const claim = state.claims.live.get(want.claim);
+  return claim?.holder === want.agent && !want.fresh ? claim : undefined;
+}
+
+/** What a wait wants by now: a holder's wait leaves as it is what it does not name, and may join what is held. */
+export function wantNow(state: State, wait: Wait): Want {
+  const { claim, agent, fresh = false, shared = false, acrossWorktrees = false } = wait;
+  const asked: Want = { claim, agent, shared, acrossWorktrees, fresh };
+  const mine = ownClaim(state, asked);
+  const scope = mine === undefined || wait.joins !== true ? wait.scope : joint(mine.scope, wait.scope);
+  const wanted = scope ?? mine?.scope;
+  return {
+    ...asked,
+    shared: wait.shared ?? mine?.shared ?? false,
+    acrossWorktrees: wait.acrossWorktrees ?? mine?.acrossWorktrees ?? false,
+    ...(wanted === undefined ? {} : { scope: wanted }),
+  };
 }
 
 /** Live claims of others whose scope refuses the wanted one, in any order. */
@@ -51,24 +74,25 @@ export function* nearby(state: State, want: Want): IterableIterator<Claim> {
 }
 
 /**
- * Waits of others, earlier than `before`, that the wanted claim would barge past, in any order. Waits that `had`
- * already met, the scope the agent holds by now, are not news to anybody; nor are those for an id it holds itself.
+ * Waits of others, earlier than `before`, that the wanted claim would barge past, in any order. Waits that the agent's
+ * own claim of the id stands in the way of already are not news to anybody; nor are those for that id itself.
  */
-export function* waitsAhead(state: State, want: Want, before: number, had?: Scope): IterableIterator<Wait> {
+export function* waitsAhead(state: State, want: Want, before: number): IterableIterator<Wait> {
   const { waits } = state;
   if (waits.bySeq.size === 0) return;
-  const mine = state.claims.live.get(want.claim)?.holder === want.agent;
-  for (const seq of mine ? [] : (waits.byClaim.get(want.claim) ?? [])) {
-    if (seq >= before) break;
+  const mine = ownClaim(state, want);
+  for (const seq of mine === undefined ? (waits.byClaim.get(want.claim) ?? []) : []) {
     const wait = waits.bySeq.get(seq);
-    if (wait !== undefined && wait.agent !== want.agent) yield wait;
+    // From its own earlier place in the line on, an agent is no newcomer.
+    if (seq >= before || wait?.agent === want.agent) break;
+    if (wait !== undefined) yield wait;
   }
   if (want.scope === undefined || waits.index === undefined) return;
   for (const key of waits.index.overlapping(want.scope, { acrossWorktrees: true })) {
     const wait = waits.bySeq.get(Number(key));
     if (wait === undefined || wait.seq >= before || wait.claim === want.claim) continue;
-    if (!meets(wait, want)) continue;
-    if (had !== undefined && wait.scope !== undefined && overlapsHeld(wait.scope, had, state)) continue;
+    if (wait.agent === want.agent || !meets(wait, want)) continue;
+    if (mine !== undefined && stoppedBy(state, wait, mine)) continue;
     yield wait;
   }
 }
@@ -77,30 +101,38 @@ export function* waitsAhead(state: State, want: Want, before: number, had?: Scop
 export function isFree(state: State, want: Want, before: number): boolean {
   if (holderOf(state, want) !== undefined) return false;
   for (const _ of overlapping(state, want)) return false;
-  for (const _ of waitsAhead(state, want, before, heldScope(state, want))) return false;
+  for (const _ of waitsAhead(state, want, before)) return false;
   return true;
-}
-
-/** The scope the agent holds by now under the wanted id. */
-export function heldScope(state: State, want: Want): Scope | undefined {
-  const claim = state.claims.live.get(want.claim);
-  return claim?.holder === want.agent ? claim.scope : undefined;
 }
 
 function refuses(claim: Claim, want: Want): boolean {
   return claim.holder !== want.agent && !(claim.shared && want.shared);
 }
 
-/** Whether two wants of different agents, known to overlap in paths, exclude each other. */
-function meets(wait: Wait, want: Want): boolean {
-  if (wait.agent === want.agent || (wait.shared && want.shared)) return false;
-  if (wait.scope === undefined || want.scope === undefined) return false;
-  return wait.acrossWorktrees || want.acrossWorktrees || sameWorktree(wait.scope, want.scope);
+/** Whether a wait and a want or claim, known to overlap in paths, exclude each other. */
+function meets(wait: Wait, other: Omit<Want, "claim" | "agent" | "fresh">): boolean {
+  if (wait.shared && other.shared) return false;
+  if (wait.scope === undefined || other.scope === undefined) return false;
+  return wait.acrossWorktrees || other.acrossWorktrees || sameWorktree(wait.scope, other.scope);
 }
 
-function overlapsHeld(scope: Scope, had: Scope, state: State): boolean {
+/** Whether a claim stands in the way of a wait for another id. */
+function stoppedBy(state: State, wait: Wait, claim: Claim): boolean {
+  if (wait.scope === undefined || claim.scope === undefined || !meets(wait, claim)) return false;
   const { foldCase } = state.log.settings;
-  return sameWorktree(scope, had) && overlaps(compileScope(scope, foldCase), compileScope(had, foldCase));
+  return overlaps(compileScope(wait.scope, foldCase), compileScope(claim.scope, foldCase));
+}
+
+/** Both of two canonical scopes of one worktree. */
+function joint(held: Scope | undefined, more: Scope | undefined): Scope | undefined {
+  if (held === undefined || more === undefined) return held ?? more;
+  const files = [...new Set([...(held.files ?? []), ...(more.files ?? [])])];
+  const paths = [...new Set([...(held.paths ?? []), ...(more.paths ?? [])])];
+  return {
+    ...(held.worktree === undefined ? {} : { worktree: held.worktree }),
+    ...(files.length === 0 ? {} : { files }),
+    ...(paths.length === 0 ? {} : { paths }),
+  };
 }
 
 /** Live claims that an index finds for a scope. */

@@ -5,17 +5,18 @@
  * that could be granted is left standing behind the entry that freed it.
  */
 import { limits } from "../limits.ts";
-import { extension, grant, wantOf } from "./acquire.ts";
+import { extension, grant, termsHeld } from "./acquire.ts";
 import type { Freed } from "./claim-state.ts";
 import { type Edit, KeyMap } from "./map.ts";
 import type { Event, State } from "./model.ts";
-import { isFree, type Want, waitsAhead } from "./obstacles.ts";
+import { isFree, ownClaim, type Want, waitsAhead, wantNow } from "./obstacles.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
 import { ScopeIndex } from "./scope-index.ts";
 import type { Scope } from "./scopes.ts";
 import { SeqMap } from "./seq-map.ts";
-import { integer, object, optional, string, type Typed } from "./shape.ts";
+import { boolean, doc, integer, object, optional, string, type Typed } from "./shape.ts";
 import { type At, type Context, event, query, refusal, rejecter, type Slice } from "./slice.ts";
+import { claimRefusal, tooLate } from "./task-access.ts";
 import { type Terms, terms, ttlMs } from "./terms.ts";
 
 /** One agent's place in the queue. */
@@ -28,8 +29,12 @@ export interface Wait extends Terms {
   /** When the wait is over, in log time. */
   readonly deadlineMs: number;
   readonly ttlMs: number;
-  readonly shared: boolean;
-  readonly acrossWorktrees: boolean;
+  /** The epoch under which its holder wants the claim extended; the wait ends with it. */
+  readonly epoch?: number;
+  /** `scope` is to join what is held under the id. */
+  readonly joins?: boolean;
+  /** Not to be granted while the agent itself holds the id. */
+  readonly fresh?: boolean;
 }
 
 export interface WaitsState {
@@ -45,22 +50,29 @@ export interface WaitsState {
 }
 
 const id = string("id", limits.idMax);
-const closes = object({ agent: id, submission: id });
+const submission = string("token", limits.idMax);
+const closes = object({ agent: id, submission });
 
 export const waitEvents = {
   "claim.queued": event("The command waits; a later `claim.granted` or `wait.expired` answers it.", {
     claim: id,
     agent: id,
-    submission: id,
+    submission,
     position: integer(1),
     deadlineMs: integer(0),
     ttlMs,
+    epoch: optional(doc("The epoch under which its holder wants the claim extended.", integer(1))),
+    joins: optional(doc("The scope is to join what is held.", boolean)),
+    fresh: optional(doc("Not to be granted while the agent itself holds it.", boolean)),
     ...terms,
   }),
-  "wait.expired": event("The wait is over without a grant: its time is up, or its agent is gone.", {
+  "wait.expired": event("The wait is over without a grant: its time is up, or its agent or claim is gone.", {
     claim: id,
     agent: id,
     closes,
+    task: optional(doc("The task that could not be had any more when it was the wait's turn.", id)),
+    status: optional(string("line", 20)),
+    owner: optional(id),
   }),
 } as const;
 export type WaitEvent = Typed<typeof waitEvents>;
@@ -88,12 +100,7 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
   evolve: {
     "claim.queued": (slice, event, at) => {
       const { type: _, position: __, ...said } = event;
-      const wait: Wait = {
-        ...said,
-        shared: said.shared ?? false,
-        acrossWorktrees: said.acrossWorktrees ?? false,
-        seq: at.seq,
-      };
+      const wait: Wait = { ...said, seq: at.seq };
       const bySeq = slice.bySeq.set(at.seq, wait, at.edit);
       const byClaim = append(slice.byClaim, wait.claim, at);
       const byAgent = append(slice.byAgent, wait.agent, at);
@@ -111,6 +118,8 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
       const items = slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
       return { ...drop(slice, wait, at), freed: { seq: at.seq, items } };
     },
+    "log.created": (slice, { settings }) =>
+      slice.index === undefined ? slice : indexed({ ...slice, index: undefined }, settings.foldCase),
   },
   save: function* (slice) {
     for (const wait of slice.bySeq.values()) yield ["wait", wait];
@@ -132,13 +141,7 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
       index: undefined,
     };
   },
-  settle: (slice, { foldCase }) => {
-    if (slice.index !== undefined) return slice;
-    const scoped: [string, Scope][] = [];
-    for (const { seq, scope } of slice.bySeq.values())
-      if (scope !== undefined) scoped.push([String(seq), scope]);
-    return { ...slice, index: ScopeIndex.build(foldCase, scoped) };
-  },
+  settle: (slice, { foldCase }) => indexed(slice, foldCase),
   deadlines: {
     // The key is the wait's seq, which `set` does not see; agent and submission name it as well.
     set: (event) =>
@@ -155,23 +158,22 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
   },
   join: (state, events) => {
     const ended: WaitEvent[] = [];
-    for (const event of events) {
-      if (event.type !== "agent.gone") continue;
-      for (const seq of state.waits.byAgent.get(event.agent) ?? []) {
-        const wait = state.waits.bySeq.get(seq);
-        if (wait !== undefined) ended.push(expired(wait));
-      }
-    }
+    for (const event of events) for (const wait of endedBy(state, event)) ended.push(expired(wait));
     return ended;
   },
   follow: (state, context, cause) => {
     for (const wait of candidates(state, cause)) {
-      const want = wantOf(wait.claim, wait.agent, wait);
-      if (isFree(state, want, wait.seq)) return [granted(state, wait, want, context)];
+      const want = wantNow(state, wait);
+      if (!isFree(state, want, wait.seq)) continue;
+      const closed = wait.task !== undefined && taskClosed(state, wait, wait.task, context.nowMs);
+      return [closed ? { ...expired(wait), ...closed } : granted(state, wait, want, context)];
     }
     return undefined;
   },
-  answer: { "wait.expired": ({ claim }) => reject("claim.wait-timeout", { claim }) },
+  answer: {
+    "wait.expired": ({ claim, task, status, owner }) =>
+      task === undefined ? reject("claim.wait-timeout", { claim }) : tooLate(task, status ?? "done", owner),
+  },
   defers: ["claim.queued"],
 };
 
@@ -195,18 +197,49 @@ export function positionOf(state: State, want: Want, before: number): number {
   return position;
 }
 
+/**
+ * Waits that an event leaves without a sense: those of an agent that is gone; those of a holder for more of its claim
+ * when the claim ends or passes on; and, where it is granted anew, those under the old epoch.
+ */
+function endedBy(state: State, event: Event): readonly Wait[] {
+  if (event.type === "agent.gone") return waitsIn(state, state.waits.byAgent.get(event.agent));
+  const own = (claim: string, holder: string) =>
+    waitsIn(state, state.waits.byClaim.get(claim)).filter((wait) => wait.agent === holder && !wait.fresh);
+  switch (event.type) {
+    case "claim.released":
+    case "claim.expired":
+    case "claim.broken":
+      return own(event.claim, event.holder);
+    case "claim.handed-off":
+      return own(event.claim, event.from);
+    case "claim.granted":
+      return own(event.claim, event.holder).filter((wait) => wait.epoch !== undefined);
+    default:
+      return [];
+  }
+}
+
+function waitsIn(state: State, seqs: readonly number[] = []): readonly Wait[] {
+  return seqs.flatMap((seq) => state.waits.bySeq.get(seq) ?? []);
+}
+
 /** Waits that what was freed by entry `cause` may concern (without a cause: all of them), the first come first. */
 function candidates(state: State, cause: number | undefined): Iterable<Wait> {
   const { waits, claims } = state;
   if (waits.bySeq.size === 0) return [];
   if (cause === undefined) return waits.bySeq.values();
   const seqs = new Set<number>();
-  for (const { seq, items } of [claims.freed, waits.freed]) {
-    if (seq !== cause) continue;
-    for (const { claim, scope } of items) {
-      for (const wait of waits.byClaim.get(claim) ?? []) seqs.add(wait);
-      if (scope === undefined || waits.index === undefined) continue;
-      for (const key of waits.index.overlapping(scope, { acrossWorktrees: true })) seqs.add(Number(key));
+  const items = [
+    ...(claims.freed.seq >= cause ? claims.freed.items : []),
+    ...(waits.freed.seq === cause ? waits.freed.items : []),
+  ];
+  for (const { claim, scope } of items) {
+    for (const wait of waits.byClaim.get(claim) ?? []) seqs.add(wait);
+    if (scope === undefined || waits.index === undefined) continue;
+    for (const key of waits.index.overlapping(scope, { acrossWorktrees: true })) seqs.add(Number(key));
+    // A holder's wait without a scope of its own is in no index: it wants the claim's.
+    for (const held of claims.index?.overlapping(scope, { acrossWorktrees: true }) ?? []) {
+      for (const wait of waits.byClaim.get(held) ?? []) seqs.add(wait);
     }
   }
   const waiting: Wait[] = [];
@@ -218,17 +251,31 @@ function candidates(state: State, cause: number | undefined): Iterable<Wait> {
 }
 
 function granted(state: State, wait: Wait, want: Want, context: Context): Event {
-  const { seq: _, claim: __, agent, submission, deadlineMs: ___, ttlMs, ...asked } = wait;
-  const { shared, acrossWorktrees, ...rest } = asked;
-  const terms: Terms = {
-    ...rest,
-    ...(shared ? { shared } : {}),
-    ...(acrossWorktrees ? { acrossWorktrees } : {}),
-  };
+  const {
+    seq: _,
+    claim: __,
+    agent,
+    submission,
+    deadlineMs: ___,
+    ttlMs,
+    epoch,
+    joins,
+    fresh: ____,
+    ...asked
+  } = wait;
   const closes = { agent, submission };
-  const mine = state.claims.live.get(wait.claim);
-  if (mine?.holder === agent) return { ...extension(mine, terms, ttlMs, context.nowMs), closes };
-  return { ...grant(state, want, terms, ttlMs, context), closes };
+  const mine = ownClaim(state, want);
+  if (mine === undefined) return { ...grant(state, want, asked, ttlMs, context), closes };
+  const given: Terms = joins && want.scope !== undefined ? { ...asked, scope: want.scope } : asked;
+  if (epoch !== undefined) return { ...extension(mine, given, ttlMs, context.nowMs), closes };
+  return { ...grant(state, want, { ...termsHeld(mine), ...given }, ttlMs, context), closes };
+}
+
+/** How the task of a wait stands, when it may not be claimed. */
+function taskClosed(state: State, { claim, agent }: Wait, task: string, nowMs: number) {
+  if (claimRefusal(state, task, claim, agent, nowMs) === undefined) return undefined;
+  const { status, owner } = state.tasks.byId.get(task) ?? { status: "undeclared", owner: undefined };
+  return owner === undefined ? { task, status } : { task, status, owner };
 }
 
 function expired({ claim, agent, submission }: Wait): WaitEvent {
@@ -246,6 +293,15 @@ function waitOf(slice: WaitsState, agent: string, submission: string): Wait | un
     if (wait?.submission === submission) return wait;
   }
   return undefined;
+}
+
+function indexed(slice: WaitsState, foldCase: boolean): WaitsState {
+  if (slice.index !== undefined) return slice;
+  const scoped: [string, Scope][] = [];
+  for (const { seq, scope } of slice.bySeq.values()) {
+    if (scope !== undefined) scoped.push([String(seq), scope]);
+  }
+  return { ...slice, index: ScopeIndex.build(foldCase, scoped) };
 }
 
 function served(
