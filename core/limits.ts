@@ -179,6 +179,13 @@ export const limits = {
   reconnectMsMin: 100,
   reconnectMsMax: 5 * SECOND,
   clientPendingMax: 65_536,
+  /** Requests in flight that are kept for follows and reads while waits take all the others. */
+  clientReserved: 16,
+  /** Entries, and about how many bytes of them, wait for a slow reader; then it reads on from the log when it has time. */
+  followBufferEntries: 1024,
+  followBufferBytes: 4 * MiB,
+  /** A follower this close to the others is sent what it lacks; one further behind reads pages of the log. */
+  followNearEntries: 1024,
 } as const;
 
 /** What `session.open` tells its client. */
