@@ -5,7 +5,7 @@
  * current epoch can act.
  */
 import { limits } from "../limits.ts";
-import { acquire } from "./acquire.ts";
+import { acquire, overlapRefusal, termsHeld, wantOf } from "./acquire.ts";
 import { isKnown } from "./agents.ts";
 import {
   type Claim,
@@ -21,7 +21,7 @@ import {
   saveClaims,
   unfreed,
 } from "./claim-state.ts";
-import { cycleByHandoff, deadlock } from "./deadlock.ts";
+import { cycleOf, deadlock, ifHanded } from "./deadlock.ts";
 import { notOperator } from "./log.ts";
 import type { State } from "./model.ts";
 import { presenceOf } from "./presence.ts";
@@ -392,7 +392,11 @@ function handoff(state: State, command: Extract<ClaimCommand, { type: "claim.han
   }
   const quota = overQuota(state, to);
   if (quota !== undefined) return quota;
-  const cycle = cycleByHandoff(state, held.claim, to, context);
+  // What the holder has under two ids can be passed on only together with what it overlaps.
+  const after = ifHanded(state, held.claim, to, context);
+  const overlap = overlapRefusal(after, wantOf(claim, to, termsHeld(held.claim)), context.nowMs);
+  if (overlap !== undefined) return overlap;
+  const cycle = cycleOf(after, to);
   if (cycle !== undefined) return deadlock(cycle);
   const expiresAtMs = context.nowMs + ttlMs;
   const about = task === undefined ? {} : { task };

@@ -47,13 +47,16 @@ export function cycleThrough(state: State, want: Want, before: number): Cycle | 
   return search(state, want.agent, [{ want, before }]);
 }
 
-/** The cycle that handing `claim` to `to` would close, if any. */
-export function cycleByHandoff(state: State, claim: Claim, to: string, context: Context): Cycle | undefined {
+/** The cycle that `agent` would be part of, if any. */
+export function cycleOf(state: State, agent: string): Cycle | undefined {
+  return search(state, agent, waitsOf(state, agent));
+}
+
+/** The state as it would be if `claim` were `to`'s; for asking, not for folding. */
+export function ifHanded(state: State, claim: Claim, to: string, context: Context): State {
   const at = supposed(state, context);
   const moved = { ...claim, holder: to, epoch: context.seq };
-  const claims = put(remove(state.claims, claim, at), moved, at);
-  const after: State = { ...state, claims };
-  return search(after, to, waitsOf(after, to));
+  return { ...state, claims: put(remove(state.claims, claim, at), moved, at) };
 }
 
 /** The cycle that changing a claim's terms would close through its holder's own waits, if any. */
@@ -65,8 +68,7 @@ export function cycleByChange(
 ): Cycle | undefined {
   if (!state.waits.byAgent.has(before.holder)) return undefined;
   const claims = replace(state.claims, before, after, supposed(state, context));
-  const changed: State = { ...state, claims };
-  return search(changed, before.holder, waitsOf(changed, before.holder));
+  return cycleOf({ ...state, claims }, before.holder);
 }
 
 /** Where an event would stand that is only supposed. */

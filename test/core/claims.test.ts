@@ -458,6 +458,20 @@ describe("hand-off", () => {
       .refused("claim.deadlock");
   });
 
+  test("CL17 where the holder keeps what it overlaps under another id", () => {
+    const both = given(bob.joins(), alice.acquires("X", paths("a")), alice.acquires("Y", paths("a/b")));
+    both
+      .when(alice.hands("Y", "bob"))
+      .refused("claim.overlap", { conflicts: [{ claim: "X", holder: "alice" }] });
+    both.when(alice.releases("X"), alice.hands("Y", "bob")).gives("claim.released", "claim.handed-off");
+    const shared = given(
+      bob.joins(),
+      alice.acquires("X", { ...paths("a"), shared: true }),
+      alice.acquires("Y", { ...paths("a"), shared: true }),
+    );
+    shared.when(alice.hands("Y", "bob")).gives("claim.handed-off");
+  });
+
   test("CL17 not where the wait for it would be over", () => {
     given(bob.joins(), alice.acquires("X", paths("a")), bob.waits("Y", paths("a/b")))
       .when(alice.hands("X", "bob"))
