@@ -48,7 +48,7 @@ export class Contacts {
   /** Those that are due to be idle. */
   *idle(nowMs: number, settings: Settings): IterableIterator<Contact> {
     for (const contact of this.byAgent.values()) {
-      if (contact.lapsed || (contact.sessions > 0 && contact.attached > 0)) continue;
+      if (contact.lapsed || contact.attached > 0) continue;
       const silence = nowMs - contact.seenAtMs;
       const patience =
         contact.sessions > 0

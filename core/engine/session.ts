@@ -37,6 +37,7 @@ export class Session {
   private readonly id: string;
   private operator = false;
   private opening = false;
+  private oneShot: boolean;
   private contact: Contact | undefined;
   private follower: Follower | undefined;
   private attached = 0;
@@ -48,6 +49,7 @@ export class Session {
   constructor(host: Host, connection: Connection, id: string) {
     this.host = host;
     this.connection = connection;
+    this.oneShot = connection.peer.oneShot === true;
     this.id = id;
     connection.receive({
       frame: (frame) => this.frame(frame),
@@ -187,7 +189,7 @@ export class Session {
   private open({ id, params }: Request): void {
     if (this.opening) return this.rejected(id, refuse("session.not-open", {}).rejection);
     if (this.unfit(id, "session.open", sessionMethods["session.open"], params)) return;
-    const { agent, token, role, project, capabilities, exclusive, resume, observe } =
+    const { agent, token, role, project, capabilities, exclusive, resume, observe, oneShot } =
       params as SessionParams<"session.open">;
     if (this.agent !== "" && this.agent !== agent) {
       return this.rejected(id, refuse("session.not-you", { agent: this.agent }).rejection);
@@ -199,6 +201,7 @@ export class Session {
     const alone = this.host.sessions.claimName(this, agent, exclusive === true, resume);
     if ("rejection" in alone) return this.rejected(id, alone.rejection);
     const opened = (observing: boolean) => {
+      if (oneShot === true && this.contact === undefined) this.oneShot = true;
       this.exclusive = exclusive === true;
       this.opened(id, agent, admitted.operator, observing, alone.resume);
     };
@@ -235,7 +238,7 @@ export class Session {
     if (!observing && this.contact === undefined) {
       this.contact = host.contacts.of(agent, nowMs);
       this.contact.seenAtMs = nowMs;
-      if (this.connection.peer.oneShot !== true) {
+      if (!this.oneShot) {
         this.contact.sessions += 1;
         this.contact.goodbye = false;
         this.contact.broken = false;
@@ -315,7 +318,7 @@ export class Session {
     const { contact } = this;
     if (contact === undefined) return;
     contact.attached -= this.attached;
-    if (this.connection.peer.oneShot === true) return;
+    if (this.oneShot) return;
     contact.sessions -= 1;
     contact.seenAtMs = this.host.nowMs();
     if (contact.sessions > 0) return;

@@ -42,6 +42,9 @@ export const sessionMethods = {
       observe: optional(
         doc("Only looks on: does not join, so nothing is logged and presence is not touched.", boolean),
       ),
+      oneShot: optional(
+        doc("A short visit: counts as contact, and its end says nothing about your presence.", boolean),
+      ),
       exclusive: optional(doc("Nobody else may be open under this name.", boolean)),
       resume: optional(
         doc("The `resume` of an earlier answer: takes that exclusive session over.", string("token", 200)),
