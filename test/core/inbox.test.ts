@@ -168,8 +168,11 @@ describe("acknowledgement", () => {
 
   it("ME4 out of order, without a trace left once all are acknowledged", () => {
     const { fleet: f, post, inbox, acknowledge } = fleet();
-    const ids = ["1", "2", "3"].map((body) => post("alice", "all", body).result.message as string);
-    post("bob", "all", "own");
+    const ids: string[] = [];
+    for (const body of ["1", "2", "3"]) {
+      ids.push(post("alice", "all", body).result.message);
+      post("bob", "all", "own");
+    }
     acknowledge("bob", { messages: [ids[1] ?? ""] });
     expect(inbox("bob")).toEqual(["1", "3"]);
     acknowledge("bob", { messages: [ids[2] ?? "", ids[0] ?? ""] });
@@ -195,6 +198,16 @@ describe("acknowledgement", () => {
     expect(inbox("bob")).toEqual(["5", "6"]);
     expect(inbox("carol")).toEqual(["2", "4", "6"]);
     verify(f);
+  });
+
+  it("ME4 upTo what lies before what was acknowledged already takes nothing back", () => {
+    const { post, inbox, acknowledge } = fleet();
+    const one = post("alice", "bob", "1").result.message;
+    const two = post("alice", "all", "2").result.message;
+    acknowledge("bob", { messages: [two] });
+    expect(inbox("bob")).toEqual(["1"]);
+    acknowledge("bob", { upTo: one });
+    expect(inbox("bob")).toEqual([]);
   });
 
   it("ME4 only a recipient may", () => {

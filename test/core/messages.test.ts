@@ -207,6 +207,19 @@ describe("privacy", () => {
     expect(f.ask("carol", "threads.list", {}, guarded).items).toMatchObject([{ thread: root, messages: 1 }]);
   });
 
+  it("ME10 threads are listed by the newest message that the asker may read", () => {
+    const { fleet: f, post } = fleet();
+    post("alice", "all", "1", { thread: "first" });
+    post("alice", "all", "2", { thread: "second" });
+    post("alice", "bob", "3", { thread: "first" });
+    const names = (agent: string) =>
+      f
+        .ask(agent, "threads.list", {}, { guarded: true })
+        .items.map(({ thread }: { thread: string }) => thread);
+    expect(names("bob")).toEqual(["first", "second"]);
+    expect(names("carol")).toEqual(["second", "first"]);
+  });
+
   it("ME10 a reader's copy, folded from what it may read, forgets in step with its hub", () => {
     const settings = { messagesMax: 3 };
     const { fleet: f, post } = fleet(settings);
@@ -221,6 +234,13 @@ describe("privacy", () => {
     const mine = (fleet: Fleet) => fleet.ask("carol", "inbox.list").items;
     expect(mine(copy)).toEqual(mine(f));
     expect(mine(copy)).toMatchObject([{ body: "four" }]);
+    for (const part of ["messages", "inbox"] as const) {
+      const seqs = (fleet: Fleet) => {
+        const { messages, inbox } = fleet.state;
+        return [...(part === "messages" ? messages.bySeq : inbox.posted).keys()];
+      };
+      expect(seqs(copy), part).toEqual(seqs(f));
+    }
     expect(JSON.stringify(copy.entries)).not.toMatch(/two|three/);
   });
 });

@@ -82,6 +82,7 @@ describe("offers", () => {
     expect(f.send("alice", { type: "resource.withdraw", name: "gpu" }).refused).toBeUndefined();
     expect(list()).toEqual([]);
     expect(f.state.resources.holdings.size).toBe(0);
+    expect(f.state.resources.offers.size).toBe(0);
     expect(f.send("alice", { type: "resource.withdraw", name: "gpu" }).refused).toBe("resource.unknown");
     offer("alice");
     expect(f.send("carol", { type: "resource.withdraw", name: "gpu" }, true).refused).toBeUndefined();
@@ -169,9 +170,9 @@ describe("reservations", () => {
   it("RE2 more: resource.exhausted, with what is free and when enough will be", () => {
     const { fleet: f, offer, reserve } = fleet();
     offer("alice");
+    reserve("bob", { units: 1, ttlMs: 20 * MINUTE });
     reserve("bob", { units: 1, ttlMs: 5 * MINUTE });
     reserve("carol", { units: 2, ttlMs: 8 * MINUTE });
-    reserve("bob", { units: 1, ttlMs: 20 * MINUTE });
     f.tick(MINUTE);
     const next = (units: number) => reserve("alice", { units }).rejection;
     expect(next(1)).toMatchObject({ code: "resource.exhausted", free: 0, capacity: 4, next: 5 * MINUTE });
