@@ -1,0 +1,66 @@
+/**
+ * Who am I: the name under which a command acts.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+/**
+ * What hosts of agents put into the environment of what they start, with the prefix of the name it makes. Hooks and
+ * the shell of one host's session see the same, so they are one agent.
+ */
+const HOSTS = [
+  ["CLAUDE_CODE_SESSION_ID", "claude"],
+  ["CODEX_THREAD_ID", "codex"],
+  ["GEMINI_SESSION_ID", "gemini"],
+  ["CURSOR_SESSION_ID", "cursor"],
+  ["OPENCODE_SESSION_ID", "opencode"],
+] as const;
+
+/** The name of the agent that a host's session is. */
+export function hostAgent(prefix: string, session: string): string {
+  const plain = /^[A-Za-z0-9_-]{1,64}$/.test(session);
+  return `${prefix}-${plain ? session.slice(0, 13) : fingerprint(session)}`;
+}
+
+/**
+ * The name under which to act: `--as`, else HOLDFAST_AGENT, else the host's session, else the shell's session, which is
+ * the same for every command given in one terminal.
+ */
+export function whoAmI(as: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
+  if (as !== undefined) return as;
+  if (env.HOLDFAST_AGENT !== undefined && env.HOLDFAST_AGENT !== "") return env.HOLDFAST_AGENT;
+  for (const [name, prefix] of HOSTS) {
+    const session = env[name];
+    if (session !== undefined && session !== "") return hostAgent(prefix, session);
+  }
+  return shellAgent(env);
+}
+
+/** `USER-SESSION-xxxx`: the last part tells sessions apart that were given the same number at other times. */
+function shellAgent(env: NodeJS.ProcessEnv): string {
+  const user = (env.USER ?? env.USERNAME ?? "shell").replace(/[^A-Za-z0-9._-]/g, "") || "shell";
+  const session = processStat("self")?.[3];
+  const started = session === undefined ? undefined : processStat(session)?.[19];
+  if (session === undefined || started === undefined) return `${user}-${process.ppid}`;
+  let boot = "";
+  try {
+    boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
+  } catch {
+    // Without it two boots may give one name; the epochs still tell them apart.
+  }
+  return `${user}-${session}-${fingerprint(`${boot} ${session} ${started}`).slice(0, 4)}`;
+}
+
+/** The fields of a process behind its name, as the kernel tells them: state is the first, session the fourth. */
+function processStat(pid: string): readonly string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+function fingerprint(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+}

@@ -1,0 +1,204 @@
+/**
+ * The verbs about the past: what happened, how it was, who held a path, how a thing came to where it is.
+ */
+import type { Following } from "../../core/client/following.ts";
+import type { Entry } from "../../core/model/slice.ts";
+import { usage } from "./arguments.ts";
+import { type Command, exits, type Run } from "./command.ts";
+import { formatMoment, formatSpan, parseMoment } from "./durations.ts";
+import { toFile } from "./paths.ts";
+import { type Reached, reaching } from "./reach.ts";
+import { safeLine, styled, table } from "./render.ts";
+import { claimTable, sayEmpty } from "./views.ts";
+
+/** How many entries `log` shows when nobody says where to begin. */
+const LAST = 50;
+const PAGE = 1000;
+
+export const logVerb: Run = (command) =>
+  reaching(command, "look", async (reached) => {
+    sayEmpty(command, reached);
+    const { args } = command;
+    const { client } = reached;
+    const events = args.list("events");
+    const filter = events === undefined ? {} : { events };
+    const limit = args.integer("limit");
+    const show = shower(command);
+    let after = args.integer("after");
+    if (after === undefined) {
+      for (const entry of await lastEntries(reached, filter, limit ?? LAST)) show(entry);
+      if (!args.flag("follow")) return exits.ok;
+      after = client.seq;
+    }
+    let left = limit ?? Number.POSITIVE_INFINITY;
+    const entries = args.flag("follow")
+      ? untilStopped(client.follow({ after, ...filter }))
+      : reading(reached, after, filter);
+    for await (const entry of entries) {
+      show(entry);
+      left -= 1;
+      if (left <= 0) break;
+    }
+    return exits.ok;
+  });
+
+/** A following that ends well when the process is told to stop. */
+function untilStopped(following: Following): Following {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => following.close());
+  return following;
+}
+
+/** Every entry after a cursor. */
+async function* reading({ client }: Reached, from: number, filter: { readonly events?: readonly string[] }) {
+  for (let after = from; ; ) {
+    const page = await client.call("log.read", { after, limit: PAGE, ...filter });
+    yield* page.items;
+    if (page.next === undefined) return;
+    after = Number(page.next);
+  }
+}
+
+/** The newest entries a filter lets through: looked for backwards in growing steps. */
+async function lastEntries(
+  reached: Reached,
+  filter: { readonly events?: readonly string[] },
+  count: number,
+): Promise<readonly Entry[]> {
+  const { seq } = reached.client;
+  for (let back = count; ; back *= 8) {
+    const after = Math.max(0, seq - back);
+    const found: Entry[] = [];
+    try {
+      for await (const entry of reading(reached, after, filter)) found.push(entry);
+    } catch (error) {
+      const horizon = horizonOf(error);
+      if (horizon === undefined) throw error;
+      for await (const entry of reading(reached, horizon, filter)) found.push(entry);
+      return found.slice(-count);
+    }
+    if (found.length >= count || after === 0) return found.slice(-count);
+  }
+}
+
+function horizonOf(error: unknown): number | undefined {
+  const { code, fields } = error as { code?: unknown; fields?: { seq?: unknown } };
+  return code === "log.horizon" && typeof fields?.seq === "number" ? fields.seq : undefined;
+}
+
+/** Writes entries as they come, a line an entry. */
+function shower({ out }: Command): (entry: Entry) => void {
+  return (entry) => out.data(entry, () => entryText(entry));
+}
+
+/** An entry on one line, or more when more happened in it. */
+export function entryText({ seq, wallMs, by, events }: Entry): string {
+  const head = `${String(seq).padStart(6)}  ${formatMoment(wallMs)}  ${safeLine(by)}`;
+  return events
+    .map(
+      ({ type, ...fields }, i) =>
+        `${i === 0 ? head : " ".repeat(8)}  ${styled("bold", type)}  ${fieldsText(fields)}`,
+    )
+    .join("\n");
+}
+
+const HIDDEN = new Set(["closes", "expiresAtMs", "hub"]);
+
+/** The fields of an event in short: what is plain as it is, the rest as JSON, cut. */
+function fieldsText(fields: object): string {
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    if (HIDDEN.has(name)) continue;
+    const text =
+      typeof value === "string"
+        ? value
+        : name.endsWith("Ms")
+          ? formatSpan(Number(value))
+          : JSON.stringify(value);
+    parts.push(`${name.replace(/Ms$/, "")}=${safeLine(text.length > 120 ? `${text.slice(0, 119)}…` : text)}`);
+  }
+  return parts.join(" ");
+}
+
+export const atVerb: Run = (command) =>
+  reaching(command, "look", async (reached) => {
+    const { args, out } = command;
+    const asked = args.word(0, "SEQ|TIME");
+    const seq = /^#?\d+$/.test(asked) ? Number(asked.replace("#", "")) : undefined;
+    const wallMs = seq === undefined ? parseMoment(asked) : undefined;
+    if (seq === undefined && wallMs === undefined) {
+      usage(`${safeLine(asked)} is neither a seq nor a time; try 120, 14:30, 15m or 2026-02-01T09:00.`);
+    }
+    const then = await reached.client.call(
+      "state.at",
+      seq === undefined ? { wallMs: wallMs as number } : { seq },
+    );
+    out.data(then, () => {
+      const { claims, agents } = then as unknown as Then;
+      const here = agents.items.filter(({ presence }) => presence === "present").map(({ agent }) => agent);
+      const lines = [`after entry ${then.seq}`, `here: ${here.length === 0 ? "nobody" : here.join(", ")}`];
+      const shown = claimTable(claims.items);
+      lines.push(shown === "" ? "no claims" : shown);
+      return safeLines(lines);
+    });
+    return exits.ok;
+  });
+
+interface Then {
+  readonly claims: { readonly items: Parameters<typeof claimTable>[0] };
+  readonly agents: { readonly items: readonly { readonly agent: string; readonly presence: string }[] };
+}
+
+/** Lines whose styles were made here; what agents wrote in them is safe already or is made so. */
+function safeLines(lines: readonly string[]): string {
+  return lines.map((line, i) => (i < 2 ? safeLine(line) : line)).join("\n");
+}
+
+export const blameVerb: Run = (command) =>
+  reaching(command, "look", async (reached) => {
+    const { args, out, cwd } = command;
+    sayEmpty(command, reached);
+    const path = toFile(args.word(0, "PATH"), reached.repository.root, cwd) || ".";
+    const limit = args.integer("limit") ?? LAST;
+    const page = await reached.client.call("path.history", { path, worktree: reached.worktree, limit });
+    out.data(page, () =>
+      page.items.length === 0
+        ? `nobody held ${safeLine(path)}`
+        : table(
+            ["ENTRY", "SINCE", "HOLDER", "CLAIM", "HELD FOR", "ENDED", "NOTE"],
+            page.items.map((held) => [
+              `#${held.seq}`,
+              formatMoment(held.wallMs),
+              held.holder,
+              held.claim,
+              formatSpan((held.endedWallMs ?? Date.now()) - held.wallMs),
+              held.how ?? "still held",
+              held.note ?? held.task,
+            ]),
+          ),
+    );
+    return exits.ok;
+  });
+
+export const whyVerb: Run = (command) =>
+  reaching(command, "look", async (reached) => {
+    const { args, out } = command;
+    const id = args.word(0, "ID");
+    const limit = args.integer("limit") ?? LAST;
+    const entries: Entry[] = [];
+    for await (const entry of reading(reached, 0, {})) {
+      const about = entry.events.filter((event) => names(event, id));
+      if (about.length > 0) entries.push({ ...entry, events: about });
+    }
+    const shown = entries.slice(-limit);
+    if (out.json) out.data({ id, items: shown }, () => "");
+    else if (shown.length === 0) out.say(`Nothing in the log is about ${safeLine(id)}.`);
+    else process.stdout.write(`${shown.map(entryText).join("\n")}\n`);
+    return shown.length === 0 ? exits.failed : exits.ok;
+  });
+
+/** Whether an event is about an id: one of its plain fields is it. */
+function names(event: object, id: string): boolean {
+  return Object.entries(event).some(
+    ([name, value]) => name !== "type" && (value === id || (Array.isArray(value) && value.includes(id))),
+  );
+}

@@ -1,0 +1,90 @@
+/**
+ * Rendering for terminals: tables for people, JSON for programs. Whatever agents wrote is stripped of everything a
+ * terminal would obey.
+ */
+
+const ESC = String.fromCharCode(0x1b);
+const BEL = String.fromCharCode(0x07);
+/** The end of a string that a terminal takes for itself: BEL or ST. */
+const END = `(?:${BEL}|${ESC}\\\\|\\x9c)`;
+/** Sequences as a whole: CSI; OSC, DCS, SOS, PM and APC up to their end; any other escape; in 7 bits and in 8. */
+const SEQUENCES = new RegExp(
+  `(?:${ESC}\\[|\\x9b)[0-?]*[ -/]*[@-~]|(?:${ESC}[\\]PX^_]|[\\x9d\\x90\\x98\\x9e\\x9f])` +
+    `[^${BEL}${ESC}\\x9c]*${END}?|${ESC}[ -/]*[0-~]?`,
+  "g",
+);
+/** Lone controls but for tab and line feed, and whatever turns text around. */
+const CONTROLS = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+
+/** Text of others as it may be shown: several lines and tabs stay, nothing in it moves or colours the terminal. */
+export function safeText(text: string): string {
+  return text.replaceAll("\r\n", "\n").replace(SEQUENCES, "").replace(CONTROLS, "");
+}
+
+/** The same on one line. */
+export function safeLine(text: string): string {
+  return safeText(text)
+    .replace(/[\t\n\u2028\u2029]+/g, " ")
+    .trim();
+}
+
+/** Whether stdout may be coloured. */
+export function mayColour(env: NodeJS.ProcessEnv = process.env, isTerminal = process.stdout.isTTY): boolean {
+  if (env.NO_COLOR !== undefined && env.NO_COLOR !== "") return false;
+  return isTerminal === true && env.TERM !== "dumb";
+}
+
+const STYLES = { bold: ["\u001b[1m", "\u001b[22m"], dim: ["\u001b[2m", "\u001b[22m"] } as const;
+
+/** Text in a style, where colours may be used. The text must be safe already. */
+export function styled(style: keyof typeof STYLES, text: string, colour = mayColour()): string {
+  const [on, off] = STYLES[style];
+  return colour ? `${on}${text}${off}` : text;
+}
+
+/** A table: columns under their heads, the last one as wide as it likes. Cells are made safe. */
+export function table(
+  heads: readonly string[],
+  rows: readonly (readonly (string | number | undefined)[])[],
+  colour = mayColour(),
+): string {
+  const cells = rows.map((row) => heads.map((_, i) => safeLine(String(row[i] ?? ""))));
+  const widths = heads.map((head, i) => Math.max(head.length, ...cells.map((row) => width(row[i] ?? ""))));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell + " ".repeat((widths[i] ?? 0) - width(cell))))
+      .join("  ")
+      .trimEnd();
+  return [styled("bold", line(heads), colour), ...cells.map(line)].join("\n");
+}
+
+// Graphemes are not counted; code points come near enough for columns.
+function width(text: string): number {
+  return /^[\u0020-\u007e]*$/.test(text) ? text.length : [...text].length;
+}
+
+/** Where a verb writes: data to stdout, words to stderr. */
+export interface Output {
+  readonly json: boolean;
+  /** Data: the value as one line of JSON, or what `people` makes of it. */
+  data(value: unknown, people: () => string): void;
+  /** Words for people, on stderr. */
+  say(words: string): void;
+}
+
+/** The output of a process. */
+export function processOutput(json: boolean): Output {
+  return {
+    json,
+    data(value, people) {
+      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+      else {
+        const text = people();
+        if (text !== "") process.stdout.write(`${text}\n`);
+      }
+    },
+    say(words) {
+      process.stderr.write(`${words}\n`);
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * The embedded engine: core's engine on a log of this machine, with this machine's clock and chance.
+ */
+import { type Engine, type EngineOptions, openEngine as openCoreEngine } from "../../core/engine/engine.ts";
+import type { EventLog } from "../../core/ports/event-log.ts";
+import { type OpenLogOptions, openLog } from "../log/index.ts";
+import { sha256, systemChance, systemClock } from "./system.ts";
+
+/** How to open an embedded engine. */
+export interface NodeEngineOptions extends Partial<Omit<EngineOptions, "log" | "acceptedLoss">> {
+  /** `sqlite:FILE`, the path of a file, `memory:`, or a log that is open already. */
+  readonly log: string | EventLog;
+  /** How to open the log; ignored for one that is open. */
+  readonly open?: OpenLogOptions;
+}
+
+/** An engine and the log it stands on. */
+export interface EngineOnLog {
+  readonly engine: Engine;
+  readonly log: EventLog;
+  /** Closes the engine, then the log if it was opened here. Calling it again does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens an engine on a log, which is made when there is none. Throws what opening the log throws (`log.format`,
+ * `log.rolled-back`, `log.damaged`, `log.unusable`, `usage`) and what recovery throws (`fold.failed`).
+ */
+export async function openEngineOnLog(options: NodeEngineOptions): Promise<EngineOnLog> {
+  const { log: where, open, ...rest } = options;
+  const log = typeof where === "string" ? await openLog(where, open ?? {}) : where;
+  const own = typeof where === "string";
+  try {
+    const acceptedLoss = log.lost?.afterSeq;
+    const engine = await openCoreEngine({
+      clock: systemClock,
+      chance: systemChance,
+      hash: sha256,
+      ...rest,
+      log,
+      ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
+    });
+    let closing: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      await engine.close();
+      if (own) await log.close();
+    };
+    return { engine, log, close: () => (closing ??= close()) };
+  } catch (error) {
+    if (own) await log.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens an engine in this process; `close` also closes the log, if it was named and not given. Throws as
+ * `openEngineOnLog`.
+ */
+export async function openEngine(options: NodeEngineOptions): Promise<Engine> {
+  const { engine, log } = await openEngineOnLog(options);
+  if (typeof options.log !== "string") return engine;
+  const close = engine.close.bind(engine);
+  engine.close = async () => {
+    await close();
+    await log.close();
+  };
+  return engine;
+}

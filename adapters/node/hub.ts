@@ -1,0 +1,80 @@
+/**
+ * A hub: an engine on a log, with listeners for whoever wants to speak to it.
+ */
+import type { Engine } from "../../core/engine/engine.ts";
+import { Failure } from "../../core/failures.ts";
+import { limits } from "../../core/limits.ts";
+import type { EventLog } from "../../core/ports/event-log.ts";
+import type { Listener } from "../../core/ports/transport.ts";
+import { type ListenOptions, listen } from "../../transports/index.ts";
+import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
+
+/** How to serve. */
+export interface ServeOptions extends NodeEngineOptions {
+  /** Where to listen; a port of 0 takes a free one. */
+  readonly listen: readonly string[];
+  /** A taken port is replaced by a free one. Default: it is a failure. */
+  readonly anyPort?: boolean;
+  /** What listeners may be told besides; whether there are tokens is known from `verify`. */
+  readonly listening?: ListenOptions;
+}
+
+/** A hub that serves. */
+export interface Hub {
+  readonly engine: Engine;
+  readonly log: EventLog;
+  /** Where it listens, with the ports that were really taken. */
+  readonly urls: readonly string[];
+  /** Says goodbye to every connection, answers what is in flight, closes the log. Calling it again does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the log, then listens. Throws what either throws, leaving nothing open; `usage` for a url that cannot be
+ * listened at, or where others than this machine could call without a token.
+ */
+export async function serve(options: ServeOptions): Promise<Hub> {
+  const { listen: urls, anyPort, listening, ...rest } = options;
+  const { engine, log, close: closeEngine } = await openEngineOnLog(rest);
+  const listeners: Listener[] = [];
+  const told: ListenOptions = { hasTokens: rest.verify !== undefined, ...listening };
+  const close = async (): Promise<void> => {
+    // What is in flight is answered first, but a hub that never falls silent must close, too.
+    await Promise.race([engine.settled(), new Promise((resolve) => setTimeout(resolve, limits.closeMs))]);
+    await Promise.all(listeners.map((listener) => listener.close()));
+    await closeEngine();
+  };
+  try {
+    for (const url of urls) {
+      listeners.push(await listenAt(url, anyPort === true, told, engine));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  let closing: Promise<void> | undefined;
+  return {
+    engine,
+    log,
+    urls: listeners.flatMap((listener) => [...listener.urls]),
+    close: () => (closing ??= close()),
+  };
+}
+
+async function listenAt(
+  url: string,
+  anyPort: boolean,
+  told: ListenOptions,
+  engine: Engine,
+): Promise<Listener> {
+  const accept = engine.accept.bind(engine);
+  try {
+    return await listen(url, told, accept);
+  } catch (error) {
+    const taken = error instanceof Failure && error.fields.taken === true;
+    if (!taken || !anyPort || !URL.canParse(url)) throw error;
+    const free = new URL(url);
+    free.port = "0";
+    return listen(free.href.replace(/\/$/, ""), told, accept);
+  }
+}
