@@ -118,7 +118,7 @@ export class Engine implements Host {
     this.hash = hash;
     this.sequencer = sequencer;
     this.hub = sequencer.hub;
-    this.base = { atMs: sequencer.fold.atMs + Math.max(0, ageMs), monotonicMs: clock.monotonicMs() };
+    this.base = { atMs: sequencer.fold.atMs + Math.max(0, Math.floor(ageMs)), monotonicMs: clock.monotonicMs() };
     this.tail = new Tail(sequencer.fold.seq);
     this.snapshotAt = sequencer.fold.seq;
     this.admission = new Admission(options);
