@@ -6,7 +6,7 @@
  */
 import { limits } from "../limits.ts";
 import { Edit } from "../model/map.ts";
-import { type Event, follow, lapse } from "../model/model.ts";
+import { type Event, follow, lapse, owes } from "../model/model.ts";
 import { sizeOf } from "../model/page.ts";
 import type { Context, Entry } from "../model/slice.ts";
 import { utf8Length } from "../protocol/formats.ts";
@@ -61,8 +61,11 @@ export class Batch {
 
   /** The next entry; not yet part of the batch. */
   entry(by: string, id: string, digest: string | undefined, events: readonly Event[]): Entry {
-    const head = { seq: this.fold.seq + 1, atMs: this.nowMs, wallMs: this.wallMs, by, id };
-    return digest === undefined || id === "" ? { ...head, events } : { ...head, digest, events };
+    const seq = this.fold.seq + 1;
+    const { nowMs: atMs, wallMs } = this;
+    return digest === undefined || id === ""
+      ? { seq, atMs, wallMs, by, id, events }
+      : { seq, atMs, wallMs, by, id, digest, events };
   }
 
   /** Takes an entry in, and everything that follows from it as far as there is room. */
@@ -73,6 +76,7 @@ export class Batch {
 
   /** Adds what the hub owes for these causes. */
   pay(causes: readonly Cause[]): void {
+    if (!owes(this.fold.state)) return;
     const open = [...causes];
     while (open.length > 0) {
       if (!this.room) break;

@@ -51,22 +51,24 @@ export function remember(
   settings: Settings,
   edit: Edit | undefined,
 ): Receipts {
-  let after = receipts;
+  const next: Working = { ...receipts };
+  let answers = 0;
   if (entry.id !== "" && entry.digest !== undefined) {
     const key = receiptKey(entry.by, entry.id);
-    after = waiting
-      ? { ...after, byKey: after.byKey.set(key, { digest: entry.digest, seq: entry.seq, open: true }, edit) }
-      : close(after, key, { digest: entry.digest, seq: entry.seq }, entry, edit);
+    const { digest, seq } = entry;
+    if (waiting) next.byKey = next.byKey.set(key, { digest, seq, open: true }, edit);
+    else answers = close(next, key, { digest, seq }, entry, edit);
   }
   for (const event of entry.events) {
-    const { closes } = event as { readonly closes?: Closes };
-    if (closes === undefined) continue;
-    const key = receiptKey(closes.agent, closes.submission);
-    const open = after.byKey.get(key);
+    if (!("closes" in event) || event.closes === undefined) continue;
+    const { agent, submission } = event.closes as Closes;
+    const key = receiptKey(agent, submission);
+    const open = next.byKey.get(key);
     if (open?.open !== true) continue;
-    after = close(after, key, { digest: open.digest, seq: open.seq, closed: entry.seq }, entry, edit);
+    answers = close(next, key, { digest: open.digest, seq: open.seq, closed: entry.seq }, entry, edit);
   }
-  return after === receipts ? after : age(after, entry.atMs, settings, edit);
+  if (answers > 0) age(next, entry.atMs, settings, edit);
+  return next;
 }
 
 /** Everything that is remembered, as plain rows. */
@@ -105,38 +107,38 @@ export function loadReceipts(rows: Iterable<readonly unknown[]>): Receipts {
   };
 }
 
+/** A copy that is being made. */
+type Working = { -readonly [K in keyof Receipts]: Receipts[K] };
+
+/** Notes an answer; how many there are by now. */
 function close(
-  receipts: Receipts,
+  next: Working,
   key: string,
   receipt: Receipt,
   { seq, atMs }: Entry,
   edit: Edit | undefined,
-): Receipts {
-  const there = receipts.order.get(seq);
+): number {
+  const there = next.order.get(seq);
   const aging = there === undefined ? { key, atMs } : [...list(there), { key, atMs }];
-  return {
-    ...receipts,
-    byKey: receipts.byKey.set(key, receipt, edit),
-    order: receipts.order.set(seq, aging, edit),
-    closed: receipts.closed + 1,
-  };
+  next.byKey = next.byKey.set(key, receipt, edit);
+  next.order = next.order.set(seq, aging, edit);
+  next.closed += 1;
+  return next.closed;
 }
 
-function age(receipts: Receipts, nowMs: number, settings: Settings, edit: Edit | undefined): Receipts {
-  let { byKey, order, closed, floor } = receipts;
+function age(next: Working, nowMs: number, settings: Settings, edit: Edit | undefined): void {
   for (;;) {
-    const oldest = order.first();
-    if (oldest === undefined) break;
+    const oldest = next.order.first();
+    if (oldest === undefined) return;
     const [seq, aging] = oldest;
     const all = list(aging);
     const since = all[0]?.atMs ?? 0;
-    if (closed <= settings.receiptsMax && nowMs - since < settings.receiptsMs) break;
-    for (const { key } of all) byKey = byKey.delete(key, edit);
-    order = order.delete(seq, edit);
-    closed -= all.length;
-    floor = seq;
+    if (next.closed <= settings.receiptsMax && nowMs - since < settings.receiptsMs) return;
+    for (const { key } of all) next.byKey = next.byKey.delete(key, edit);
+    next.order = next.order.delete(seq, edit);
+    next.closed -= all.length;
+    next.floor = seq;
   }
-  return { byKey, order, closed, floor };
 }
 
 /** Nearly every entry answers one submission; an array for it would double the memory. */

@@ -10,7 +10,7 @@
  */
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
-import { answerOf, type Command, decide, type State } from "../model/model.ts";
+import { answerOf, type Command, decide, defersAnswer, type State } from "../model/model.ts";
 import type { Closes, Entry, Rejection } from "../model/slice.ts";
 import { Batch, entryBytes } from "./batch.ts";
 import { type Deadline, Expiry } from "./expiry.ts";
@@ -268,14 +268,14 @@ export class Sequencer {
     if (decision.events.length === 0) return left({ ok: true, seq: batch.fold.seq });
     if (unwritable !== undefined) return () => item.settle(unwritable);
     const entry = batch.entry(item.agent, item.id, item.digest, decision.events);
-    const answer = answerOf(entry);
+    const waits = defersAnswer(entry);
     const bytes = entryBytes(entry);
     // What waits is granted later, in an entry that holds more than its own.
-    const max = answer === undefined ? ENTRY_BYTES_MAX / 2 : ENTRY_BYTES_MAX;
+    const max = waits ? ENTRY_BYTES_MAX / 2 : ENTRY_BYTES_MAX;
     if (bytes > max) return left({ ok: false, ...refuse("entry.too-large", { bytes, max }) });
     batch.add(entry, bytes);
-    if (answer === undefined) return () => this.wait(key, item.settle);
-    return () => item.settle(outcomeOf(answer));
+    if (waits) return () => this.wait(key, item.settle);
+    return () => item.settle(outcomeOf(answerOf(entry) ?? { result: { seq: entry.seq } }));
   }
 
   private wait(key: string, settle: (outcome: Outcome | Failure) => void): void {

@@ -77,6 +77,34 @@ export const noClaims: ClaimsState = {
   across: undefined,
 };
 
+/** What a grant says of the claim that a live one is made of. */
+type Granted = Terms & Pick<Claim, "claim" | "holder" | "epoch" | "ttlMs" | "expiresAtMs">;
+
+/** The claim that a grant makes; `before`: the one of the same holder it supersedes, whose work goes on. */
+export function granted(event: Granted, before: Claim | undefined, grantedAtMs: number): Claim {
+  // Field by field, since this is folded for every grant there ever was.
+  const { claim, holder, epoch, ttlMs, expiresAtMs, shared = false, acrossWorktrees = false } = event;
+  const status = before?.status ?? "claimed";
+  const made: { -readonly [K in keyof Claim]: Claim[K] } = {
+    claim,
+    holder,
+    epoch,
+    shared,
+    acrossWorktrees,
+    status,
+    ttlMs,
+    grantedAtMs,
+    expiresAtMs,
+  };
+  if (event.scope !== undefined) made.scope = event.scope;
+  if (event.note !== undefined) made.note = event.note;
+  if (event.task !== undefined) made.task = event.task;
+  if (event.onGone !== undefined) made.onGone = event.onGone;
+  if (event.git !== undefined) made.git = event.git;
+  if (before?.artifact !== undefined) made.artifact = before.artifact;
+  return made;
+}
+
 /** Adds a live claim whose id is not live. */
 export function put(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
   const held = slice.holdings.get(claim.holder);

@@ -11,7 +11,9 @@ import {
   type Claim,
   type ClaimsState,
   end,
+  type Freed,
   freeing,
+  granted,
   indexed,
   loadClaims,
   noClaims,
@@ -213,8 +215,6 @@ export const claimRejections = {
 const reject = rejecter(claimRejections);
 
 /** How the work stands under a new holder. */
-const fresh: Pick<Claim, "status" | "artifact"> = { status: "claimed" };
-
 export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
   initial: noClaims,
   decide: {
@@ -260,19 +260,12 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
   },
   evolve: {
     "claim.granted": (slice, event, at) => {
-      const { type: _, checkpoint: __, nearby: ___, nearbyMore: ____, closes: _____, ...granted } = event;
-      const before = slice.live.get(granted.claim);
-      const { status, artifact } = before?.holder === granted.holder ? before : fresh;
-      const claim: Claim = {
-        ...granted,
-        shared: granted.shared ?? false,
-        acrossWorktrees: granted.acrossWorktrees ?? false,
-        status,
-        ...(artifact === undefined ? {} : { artifact }),
-        grantedAtMs: at.atMs,
-      };
-      if (before === undefined) return put(slice, claim, at);
-      return put(freeing(remove(slice, before, at), before, at, event.closes !== undefined), claim, at);
+      const before = slice.live.get(event.claim);
+      const claim = granted(event, before?.holder === event.holder ? before : undefined, at.atMs);
+      // Its holder may have waited for it besides, and wants by now only more of what it has.
+      const freed: Freed = before ?? { claim: claim.claim };
+      const left = before === undefined ? slice : remove(slice, before, at);
+      return put(freeing(left, freed, at, event.closes !== undefined), claim, at);
     },
     "claim.renewed": (slice, event, at) => {
       const before = slice.live.get(event.claim);

@@ -13,6 +13,8 @@ import { ABSENT, Branch, change, drop, find, inserted, put, removed, visit, walk
 /** Leave to change in place what is created under it. An identity, nothing else; make one for each fold. */
 export class Edit {
   declare protected readonly identity: "edit";
+  /** The newest whole that was made under it and may be changed in place; kept by whoever makes wholes. */
+  newest: object | undefined;
 }
 
 type Owner = Edit | undefined;

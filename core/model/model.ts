@@ -101,6 +101,15 @@ import {
   presence,
   presenceEvents,
 } from "./presence.ts";
+import {
+  type ProgressCommand,
+  type ProgressEvent,
+  type ProgressState,
+  progress,
+  progressCommands,
+  progressEvents,
+  progressQueries,
+} from "./progress.ts";
 import type { ResourcesState } from "./resource-state.ts";
 import {
   type ResourceCommand,
@@ -127,6 +136,10 @@ import type {
   Slice,
 } from "./slice.ts";
 import { stateQueries } from "./summary.ts";
+import { taskQueries } from "./task-queries.ts";
+import { taskRejections } from "./task-refusals.ts";
+import type { TasksState } from "./task-state.ts";
+import { type TaskCommand, type TaskEvent, taskCommands, taskEvents, tasks } from "./tasks.ts";
 import { threadQueries, threadRejections } from "./threads.ts";
 import { type WaitEvent, type WaitsState, waitEvents, waitQueries, waitRejections, waits } from "./waits.ts";
 
@@ -138,6 +151,8 @@ export interface State {
   readonly claims: ClaimsState;
   readonly waits: WaitsState;
   readonly checkpoints: CheckpointsState;
+  readonly tasks: TasksState;
+  readonly progress: ProgressState;
   readonly messages: MessagesState;
   readonly channels: ChannelsState;
   readonly inbox: InboxState;
@@ -153,6 +168,8 @@ export type Command =
   | PresenceCommand
   | ClaimCommand
   | CheckpointCommand
+  | TaskCommand
+  | ProgressCommand
   | MessageCommand
   | ChannelCommand
   | InboxCommand
@@ -168,6 +185,8 @@ export type Event =
   | ClaimEvent
   | WaitEvent
   | CheckpointEvent
+  | TaskEvent
+  | ProgressEvent
   | MessageEvent
   | ChannelEvent
   | InboxEvent
@@ -183,6 +202,8 @@ export const slices = {
   claims,
   waits,
   checkpoints,
+  tasks,
+  progress,
   messages,
   channels,
   inbox,
@@ -197,6 +218,8 @@ export const commands = {
   ...agentCommands,
   ...claimCommands,
   ...checkpointCommands,
+  ...taskCommands,
+  ...progressCommands,
   ...messageCommands,
   ...channelCommands,
   ...inboxCommands,
@@ -213,6 +236,8 @@ export const events = {
   ...claimEvents,
   ...waitEvents,
   ...checkpointEvents,
+  ...taskEvents,
+  ...progressEvents,
   ...messageEvents,
   ...channelEvents,
   ...inboxEvents,
@@ -229,6 +254,7 @@ export const rejections = {
   ...acquireRejections,
   ...deadlockRejections,
   ...waitRejections,
+  ...taskRejections,
   ...messageRejections,
   ...channelRejections,
   ...inboxRejections,
@@ -244,6 +270,8 @@ export const queries = {
   ...claimQueries,
   ...waitQueries,
   ...checkpointQueries,
+  ...taskQueries,
+  ...progressQueries,
   ...channelQueries,
   ...inboxQueries,
   ...threadQueries,
@@ -312,6 +340,12 @@ export function follow(
   return undefined;
 }
 
+/** Whether any noun may owe an entry: cheap, asked after every entry. */
+export function owes(state: State): boolean {
+  for (const owing of owings) if (owing(state)) return true;
+  return false;
+}
+
 /**
  * Folds one entry. Total over schema-valid entries of known types; throws a `Fault` for an unknown type, which a newer
  * version wrote. With `edit`, parts of the state created under the same edit are changed in place: the state given must
@@ -320,7 +354,9 @@ export function follow(
 export function evolve(state: State, entry: Entry, edit?: Edit): State {
   const { seq, atMs, wallMs, by, id } = entry;
   const at: At = { seq, atMs, wallMs, by, id, settings: state.log.settings, edit };
-  const next: { -readonly [K in SliceName]: unknown } = { ...state };
+  const own = edit !== undefined && edit.newest === state;
+  const next: { -readonly [K in SliceName]: unknown } = own ? state : { ...state };
+  if (edit !== undefined) edit.newest = next;
   for (const event of entry.events) {
     const folds = handlers.get(event.type);
     if (folds === undefined)
@@ -362,7 +398,7 @@ export function answerOf(
   entry: Entry,
   closes?: Closes,
 ): { readonly result: object } | { readonly rejection: Rejection } | undefined {
-  let result: { [field: string]: unknown } = { seq: entry.seq };
+  let result: { [field: string]: unknown } | undefined;
   for (const event of entry.events) {
     const closed = "closes" in event ? event.closes : undefined;
     if (closes === undefined ? closed !== undefined && entry.id !== "" : !isSame(closes, closed)) continue;
@@ -370,9 +406,9 @@ export function answerOf(
     const answer = answers.get(event.type)?.(event, entry);
     if (answer === undefined) continue;
     if ("rejection" in answer) return { rejection: answer.rejection as Rejection };
-    result = { ...result, ...answer };
+    result = result === undefined ? Object.assign(answer, { seq: entry.seq }) : { ...result, ...answer };
   }
-  return { result };
+  return { result: result ?? { seq: entry.seq } };
 }
 
 function isSame(a: Closes, b: Closes | undefined): boolean {
@@ -428,6 +464,8 @@ export const tables: {
   readonly rejections: { readonly [code: string]: Refusal };
   readonly queries: { readonly [method: string]: Query };
 } = { commands, events, rejections: rejections as never, queries: queries as never };
+
+const owings = named.flatMap(([, { owes }]) => (owes === undefined ? [] : [owes]));
 
 const timed = named.flatMap(([name, { deadlines }]) =>
   deadlines === undefined ? [] : [[name, { deadlines }] as const],

@@ -204,7 +204,9 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
     context: Context,
     cause: number | undefined,
   ) => readonly Event[] | undefined;
-  /** What the sender of a command is told of an event of its entry, besides `seq`; a rejection ends a wait in vain. */
+  /** Whether `follow` could have anything to say at all. Goes with it. */
+  readonly owes?: (state: State) => boolean;
+  /** A fresh object: what the sender of a command is told of an event of its entry, besides `seq`; a rejection ends a wait in vain. */
   readonly answer?: {
     readonly [K in E["type"]]?: (
       event: Extract<E, { type: K }>,

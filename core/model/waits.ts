@@ -161,6 +161,7 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
     for (const event of events) for (const wait of endedBy(state, event)) ended.push(expired(wait));
     return ended;
   },
+  owes: (state) => state.waits.bySeq.size > 0,
   follow: (state, context, cause) => {
     for (const wait of candidates(state, cause)) {
       const want = wantNow(state, wait);
@@ -189,6 +190,11 @@ export const waitQueries = {
       }),
   ),
 } as const;
+
+/** Whether an agent waits for an id. */
+export function waitsFor({ byClaim, bySeq }: WaitsState, claim: string, agent: string): boolean {
+  return (byClaim.get(claim) ?? []).some((seq) => bySeq.get(seq)?.agent === agent);
+}
 
 /** The place a newcomer gets: 1 is next. */
 export function positionOf(state: State, want: Want, before: number): number {
