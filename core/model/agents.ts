@@ -177,6 +177,11 @@ export const agentQueries = {
   ),
 } as const;
 
+/** The refusal of a name that nobody has. */
+export function unknownAgent(agent: string) {
+  return reject("agent.unknown", { agent });
+}
+
 /** Whether the name has ever joined. */
 export function isKnown(state: State, agent: string): boolean {
   return state.agents.byName.has(agent);

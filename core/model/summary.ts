@@ -4,6 +4,7 @@
 import { isOperator } from "./agents.ts";
 import { unacknowledgedCount } from "./inbox.ts";
 import { query } from "./slice.ts";
+import { taskCounts } from "./task-queries.ts";
 
 export const stateQueries = {
   "state.summary": query(
@@ -23,6 +24,8 @@ export const stateQueries = {
         agents: count,
         claims: state.claims.live.size,
         waits: state.waits.bySeq.size,
+        tasks: taskCounts(state),
+        notes: state.progress.notes.size,
         messages: state.messages.bySeq.size,
         inbox: unacknowledgedCount(state, asker.agent),
         channels: state.channels.byName.size,

@@ -39,7 +39,8 @@ export function amend(
   { type: _, version, ...said }: Extract<TaskCommand, { type: "task.amend" }>,
   context: Context,
 ): Decision {
-  const { task: id, ...given } = said;
+  const { task: id, noParent = false, parent: under, ...rest } = said;
+  const given = noParent || under === undefined ? rest : { ...rest, parent: under };
   const task = state.tasks.byId.get(id);
   if (task === undefined) return refuse("task.unknown", { task: id });
   if (task.version !== version) return refuse("task.stale", { task: id, version: task.version });
@@ -51,15 +52,15 @@ export function amend(
     }
     if (!isKnown(state, given.owner)) return unknownAgent(given.owner);
   }
-  const parent = given.noParent ? undefined : (given.parent ?? task.parent);
+  const parent = noParent ? undefined : (under ?? task.parent);
   const content = checked(state, id, { dependsOn: task.dependsOn, ...given }, parent);
   if ("rejection" in content) return content;
-  const { noParent, ...fields } = { ...given, ...content.given };
+  const fields = { ...given, ...content.given };
   const now: { readonly [field: string]: unknown } = { ...task };
   const changed = Object.entries(fields).filter(([name, value]) => !sameValue(now[name], value));
-  const orphaned = noParent === true && task.parent !== undefined;
+  const orphaned = noParent && task.parent !== undefined;
   if (changed.length === 0 && !orphaned) return accept();
-  const change: Omit<typeof given, "noParent"> = Object.fromEntries(changed);
+  const change: typeof given = Object.fromEntries(changed);
   const alone = orphaned ? { noParent: true } : {};
   return accept({ type: "task.amended", task: id, version: version + 1, ...change, ...alone });
 }
