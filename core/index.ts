@@ -1,17 +1,47 @@
 /**
  * The public API of the core: every exported name, listed.
  */
-export { assert, Failure, type FailureCode, Fault } from "./failures.ts";
-export { limits } from "./limits.ts";
-export { Engine, type EngineOptions, type EngineStatus, openEngine, type Submission } from "./engine/engine.ts";
+
+export type { AskOptions, Reply } from "./client/ask.ts";
+export type { CallOptions } from "./client/calls.ts";
+export { Client, type ClientOptions, type Notice, openClient } from "./client/client.ts";
+export { Following, type FollowOptions } from "./client/following.ts";
+export { Lease, type LeaseOptions, type LostReason } from "./client/lease.ts";
+export type { Welcome } from "./client/link.ts";
+export type {
+  Accepted,
+  CommandMethod,
+  Grant,
+  Held,
+  Leased,
+  Method,
+  Params,
+  Posted,
+  QueryMethod,
+  Release,
+  Renewal,
+  Result,
+  StateAt,
+} from "./client/methods.ts";
+export { Refused } from "./client/refused.ts";
+export { Replica } from "./client/replica.ts";
 export type { Verify } from "./engine/admission.ts";
+export {
+  Engine,
+  type EngineOptions,
+  type EngineStatus,
+  openEngine,
+  type Submission,
+} from "./engine/engine.ts";
 export { engineRejections } from "./engine/refusals.ts";
 export type { Outcome } from "./engine/sequencer.ts";
-export { type Command, type Event, queries, type State, tables } from "./model/model.ts";
-export type { Claim } from "./model/claim-state.ts";
+export { assert, Failure, type FailureCode, Fault } from "./failures.ts";
+export { limits } from "./limits.ts";
 export type { ClaimView } from "./model/claim-queries.ts";
-export type { Scope } from "./model/scopes.ts";
+export type { Claim } from "./model/claim-state.ts";
 export { defaultSettings, type Settings } from "./model/log.ts";
+export { type Command, type Event, queries, type State, tables } from "./model/model.ts";
+export type { Scope } from "./model/scopes.ts";
 export type { Entry, Rejection } from "./model/slice.ts";
 export type { Cancel, Chance, Clock } from "./ports/clock.ts";
 export type {

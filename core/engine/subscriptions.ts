@@ -8,14 +8,9 @@ import type { Asker, Entry } from "../model/slice.ts";
 import { batch, encode, entryNotification } from "../protocol/codec.ts";
 import { notification } from "../protocol/frame.ts";
 import type { Codec, Connection, Frame } from "../ports/transport.ts";
+import { type Filter, wanted } from "../protocol/filter.ts";
 import { utf8Length } from "../protocol/formats.ts";
 import type { Tail } from "./tail.ts";
-
-/** Which entries a follower wants; absent: all. */
-export interface Filter {
-  readonly events?: readonly string[];
-  readonly about?: readonly string[];
-}
 
 export interface FollowOptions extends Filter {
   readonly after: number;
@@ -124,7 +119,7 @@ export class Follower {
     this.frames = frames;
     this.leave = leave;
     this.cursor = options.after;
-    this.wants = filter(options);
+    this.wants = wanted(options);
   }
 
   /** Sends what there is, as far as the connection takes it. */
@@ -205,27 +200,4 @@ export class Follower {
       },
     );
   }
-}
-
-/** Whether an entry is wanted, by the types of its events and by the names in them. */
-function filter({ events, about }: Filter): ((entry: Entry) => boolean) | undefined {
-  if (events === undefined && about === undefined) return undefined;
-  const types = new Set(events?.filter((type) => !type.endsWith(".*")));
-  const nouns = (events ?? []).filter((type) => type.endsWith(".*")).map((type) => type.slice(0, -1));
-  const names = about && new Set(about);
-  return (entry) =>
-    entry.events.some((event) => {
-      const { type } = event;
-      if (events !== undefined && !types.has(type) && !nouns.some((noun) => type.startsWith(noun))) return false;
-      return names === undefined || names.has(entry.by) || mentions(event, names);
-    });
-}
-
-/** Whether a field of an event is, or lists, one of the names. */
-function mentions(event: object, names: ReadonlySet<string>): boolean {
-  for (const value of Object.values(event)) {
-    if (typeof value === "string" && names.has(value)) return true;
-    if (Array.isArray(value) && value.some((one) => typeof one === "string" && names.has(one))) return true;
-  }
-  return false;
 }
