@@ -17,7 +17,7 @@ import { boolean, integer, list, object, optional, string } from "./shape.ts";
 import { accept, type Context, type Decision, type Rejection, refusal, rejecter } from "./slice.ts";
 import { claimRefusal, lentScope } from "./task-access.ts";
 import type { Terms } from "./terms.ts";
-import { positionOf, type Wait } from "./waits.ts";
+import { positionOf, type Wait, waitsFor } from "./waits.ts";
 
 type Acquire = Extract<ClaimCommand, { type: "claim.acquire" }>;
 
@@ -267,6 +267,8 @@ function queue(
 ): Decision {
   const waitMs = command.waitMs ?? 0;
   if (waitMs === 0) return obstacle;
+  // Nobody queues behind itself: who stood between the two would make that a circle.
+  if (want.fresh && waitsFor(state.waits, want.claim, want.agent)) return obstacle;
   const quota = overWaits(state, context.agent);
   if (quota !== undefined) return quota;
   const cycle = cycleThrough(state, want, context.seq);

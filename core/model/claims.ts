@@ -214,7 +214,6 @@ export const claimRejections = {
 } as const;
 const reject = rejecter(claimRejections);
 
-/** How the work stands under a new holder. */
 export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
   initial: noClaims,
   decide: {

@@ -333,6 +333,25 @@ describe("waiting for more of one's own claim", () => {
       .gives("claim.released", { ...byHub("A", "alice"), epoch: 6, scope: { paths: ["a", "b"] } });
   });
 
+  test("WA2 who is granted a claim in another way waits for it no more than it must", () => {
+    const shared = { ...paths("a"), shared: true };
+    given(bob.acquires("B", shared), alice.waits("A", paths("a")))
+      .when(alice.acquires("A", shared))
+      .gives(granted("A", "alice", { writer: "alice" }), byHub("A", "alice"));
+  });
+
+  test("CL5b a fresh wait is not served by oneself, nor behind oneself", () => {
+    const fresh = { fresh: true };
+    const story = given(alice.acquires("X"), bob.waits("X", fresh), carol.waits("X"));
+    story.when(bob.waits("X", fresh)).refused("claim.held", { holder: "alice" });
+    story.when(alice.releases("X")).gives("claim.released", byHub("X", "bob"));
+    given(bob.joins(), alice.acquires("X"), bob.waits("X", fresh))
+      .when(alice.hands("X", "bob"))
+      .gives("claim.handed-off")
+      .when(bob.releases("X"))
+      .gives("claim.released", byHub("X", "bob"));
+  });
+
   test("CL7b what was shared becomes exclusive", () => {
     const shared = { ...paths("a"), shared: true };
     const story = given(alice.acquires("A", shared), bob.acquires("B", shared));

@@ -52,15 +52,20 @@ type Op =
       readonly command: { readonly type: string; readonly claim: string };
     };
 
-const maybe = <T>(value: fc.Arbitrary<T>, freq = 2) => fc.option(value, { nil: undefined, freq });
+/** The value in `percent` of the cases. */
+const maybe = <T>(value: fc.Arbitrary<T>, percent = 50) =>
+  fc.oneof(
+    { weight: percent, arbitrary: value },
+    { weight: 100 - percent, arbitrary: fc.constant(undefined) },
+  );
 const agents = fc.constantFrom(...AGENTS);
 const ids = fc.constantFrom(...CLAIMS);
 const ttls = fc.constantFrom(1000, 5000, 20_000);
 const scopes = fc
   .record({
     worktree: maybe(fc.constantFrom("w1", "w2")),
-    files: maybe(fc.uniqueArray(fc.constantFrom(...FILES), { minLength: 1, maxLength: 2 }), 1),
-    paths: maybe(fc.uniqueArray(fc.constantFrom(...PATTERNS), { minLength: 1, maxLength: 2 }), 3),
+    files: maybe(fc.uniqueArray(fc.constantFrom(...FILES), { minLength: 1, maxLength: 2 }), 30),
+    paths: maybe(fc.uniqueArray(fc.constantFrom(...PATTERNS), { minLength: 1, maxLength: 2 }), 75),
   })
   .map((scope) =>
     scope.files === undefined && scope.paths === undefined ? { ...scope, paths: ["a"] } : scope,
@@ -74,16 +79,16 @@ function present<T extends object>(fields: T): T {
 
 const acquire = fc
   .record({
-    scope: maybe(scopes, 3),
-    shared: maybe(fc.boolean(), 1),
-    acrossWorktrees: maybe(fc.boolean(), 1),
-    waitMs: maybe(fc.constantFrom(3000, 30_000), 3),
+    scope: maybe(scopes, 75),
+    shared: maybe(fc.boolean(), 30),
+    acrossWorktrees: maybe(fc.boolean(), 30),
+    waitMs: maybe(fc.constantFrom(3000, 30_000), 70),
     ttlMs: maybe(ttls),
-    addFiles: maybe(fc.constantFrom(["a/x.ts"], ["d.ts"]), 1),
-    addPaths: maybe(fc.constantFrom(["b"], ["c/?"]), 1),
-    fresh: maybe(fc.boolean(), 1),
-    onGone: maybe(fc.constant("release"), 1),
-    note: maybe(fc.constant("note"), 1),
+    addFiles: maybe(fc.constantFrom(["a/x.ts"], ["d.ts"]), 30),
+    addPaths: maybe(fc.constantFrom(["b"], ["c/?"]), 30),
+    fresh: maybe(fc.boolean(), 30),
+    onGone: maybe(fc.constant("release"), 30),
+    note: maybe(fc.constant("note"), 30),
   })
   .map((asked) => ({ type: "claim.acquire", ...present(asked) }));
 const others = fc.oneof(
