@@ -32,13 +32,21 @@ describe("messages", () => {
     });
   });
 
-  it("ME6 a request carries what its task needs, and so does its result", () => {
-    const { post } = fleet();
-    const request = post("alice", "bob", "Fix the login\nIt fails.", { kind: "task_request" });
-    expect(request.events[0]).toMatchObject({ type: "message.posted", kind: "task_request", from: "alice" });
-    const result = post("bob", "alice", "done", { kind: "task_result", replyTo: request.result.message });
-    expect(result.events[0]).toMatchObject({ kind: "task_result", replyTo: request.result.message });
-    expect(result.result.thread).toBe(request.result.message);
+  it("ME6 a task_request declares the task of its id in the same entry, a task_result completes it", () => {
+    const { fleet: f, post } = fleet();
+    const open = post("alice", "all", "Fix the login\nIt fails.", { kind: "task_request" });
+    expect(open.events.map(({ type }) => type)).toEqual(["message.posted", "task.declared"]);
+    expect(open.events[1]).toMatchObject({ task: open.result.message, title: "Fix the login" });
+    const request = post("alice", "bob", "Fix the logout", { kind: "task_request" });
+    const task = request.result.message;
+    expect(request.events[1]).toMatchObject({ task, title: `request ${task}` });
+    const result = post("bob", "alice", "done", { kind: "task_result", replyTo: task });
+    expect(result.events).toMatchObject([
+      { type: "message.posted", kind: "task_result", replyTo: task, thread: task },
+      { type: "task.completed", task },
+    ]);
+    expect(post("bob", "alice", "done", { kind: "task_result", replyTo: task }).events).toHaveLength(1);
+    verify(f);
   });
 
   it("ME7 an answer joins the thread of what it answers", () => {

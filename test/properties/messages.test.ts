@@ -12,6 +12,9 @@ const NAMES = ["ann", "ben", "web/cat", "web/dan", "eve"] as const;
 const ROLE: { readonly [name: string]: string } = { ann: "lead", ben: "dev", "web/cat": "dev" };
 const THREADS = ["plan", "login"] as const;
 
+const KINDS = ["chat", "notice", "task_request", "task_result"] as const;
+type Kind = (typeof KINDS)[number];
+
 type Step =
   | { do: "join" | "leave"; who: string }
   | { do: "member"; who: string; joins: boolean }
@@ -21,6 +24,7 @@ type Step =
       to: readonly string[];
       thread?: string | undefined;
       reply?: number | undefined;
+      kind: Kind;
     }
   | { do: "burst"; who: string; count: number }
   | { do: "pick"; who: string; picks: readonly number[] }
@@ -45,6 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       to: fc.array(address, { minLength: 1, maxLength: 3 }),
       thread: fc.option(fc.constantFrom(...THREADS), { nil: undefined }),
       reply: fc.option(back, { nil: undefined }),
+      kind: fc.constantFrom(...KINDS),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("burst" as const), who, count: fc.nat({ max: 60 }) }) },
@@ -203,7 +208,7 @@ function post(
   model: Model,
   from: string,
   to: readonly string[],
-  { thread, reply }: { thread?: string | undefined; reply?: number | undefined },
+  { thread, reply, kind = "chat" }: { thread?: string | undefined; reply?: number | undefined; kind?: Kind },
 ) {
   const seq = fleet.entries.length + 1;
   const target = reply === undefined ? undefined : model.kept.at(-1 - reply);
@@ -211,6 +216,7 @@ function post(
     type: "message.post",
     to,
     body: bodyOf(seq),
+    kind,
     ...(thread === undefined ? {} : { thread }),
     ...(target === undefined ? {} : { replyTo: `m${target.seq}` }),
   });
@@ -322,7 +328,9 @@ describe("messages", () => {
           copy.replay();
           const answers = [fleet, copy].map((one) => [
             ...NAMES.map((agent) => one.ask(name, "inbox.list", { agent, limit: 1000 }, reader)),
-            one.ask(name, "threads.list", { limit: 1000 }, reader),
+            ...["threads.list", "channels.list", "tasks.list", "tasks.ready"].map((method) =>
+              one.ask(name, method, { limit: 1000 }, reader),
+            ),
             ...[...THREADS, ...model.kept.map(({ seq }) => `m${seq}`)].map((thread) =>
               one.ask(name, "thread.read", { thread, limit: 1000 }, reader),
             ),
