@@ -9,7 +9,7 @@
  */
 import { limits } from "../limits.ts";
 import { invalid } from "./log.ts";
-import { type Edit, KeyMap } from "./map.ts";
+import { Edit, KeyMap } from "./map.ts";
 import { type Message, mayRead, messageOf, messageSeq, unknownMessage } from "./messages.ts";
 import type { State } from "./model.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
@@ -112,9 +112,15 @@ export const inbox: Slice<InboxState, InboxCommand, InboxEvent> = {
       return last === 0 ? accept() : accept({ type: "message.delivered", agent, upTo: last });
     },
   },
+  shown: (state, agent, seq) => {
+    const [first] = undelivered(state, agent, 1);
+    return first === undefined || first.seq > seq ? undefined : { type: "message.deliver", agent, upTo: seq };
+  },
   evolve: {
     "message.posted": (slice, { from, recipients, broadcast }, at) => {
-      const { seq, edit } = at;
+      const { seq } = at;
+      // One leave for all boxes of this message: many recipients are then not many copies of the way to each.
+      const edit = at.edit ?? (recipients.length > 1 ? new Edit() : undefined);
       let { boxes, broadcasts } = slice;
       for (const agent of recipients) {
         const box = boxes.get(agent) ?? noBox;
@@ -315,12 +321,13 @@ function beforeNewcomers({ broadcasts }: InboxState): number {
 }
 
 /** Takes out of the boxes what the messages forget too (ME12). */
-function prune(slice: InboxState, { settings, edit }: At): InboxState {
+function prune(slice: InboxState, { settings, edit: given }: At): InboxState {
   let { boxes, posted, broadcasts } = slice;
   while (posted.size > settings.messagesMax) {
     const oldest = posted.first();
     if (oldest === undefined) break;
     const [seq, recipients] = oldest;
+    const edit = given ?? (recipients.length > 1 ? new Edit() : undefined);
     posted = posted.delete(seq, edit);
     broadcasts = broadcasts.delete(seq, edit);
     for (const agent of recipients) {
