@@ -1,8 +1,8 @@
 /**
  * Channels: named circles of agents that a message can be addressed to as `#name`.
  *
- * Invariant: a channel has at least one member; it ends when the last one leaves. Members are names, so an agent that
- * is gone finds itself still a member when it is back.
+ * Invariant: a channel has at least one member; it ends when the last one leaves. Members are names, so an
+ * agent that is gone finds itself still a member when it is back.
  */
 import { limits } from "../limits.ts";
 import { byCodeUnit } from "./agents.ts";
@@ -60,8 +60,8 @@ export const channelRejections = {
     "There is no channel of that name.",
     { channel: id },
     (f) =>
-      `Nobody has joined #${f.channel}, so nothing was posted. Join it first, or see channels.list for the ones ` +
-      "there are.",
+      `Nobody has joined #${f.channel}, so nothing was posted. Join it first, or see ` +
+      "channels.list for the ones there are.",
   ),
   "channel.full": refusal(
     "There are as many channels, or as many members of this one, as there may be.",

@@ -1,8 +1,8 @@
 /**
  * Decisions: what was decided, about what, and what it took the place of.
  *
- * Invariant: the state keeps the newest `settings.decisionsMax`; one that a later decision supersedes names the latest
- * that did.
+ * Invariant: the state keeps the newest `settings.decisionsMax`; one that a later decision supersedes
+ * names the latest that did.
  */
 import { limits } from "../limits.ts";
 import type { State } from "./model.ts";
@@ -51,8 +51,8 @@ export const decisionRejections = {
     "No decision of that id is kept.",
     { decision: id },
     (f) =>
-      `There is no decision ${f.decision} to supersede, or it is so old that only the log has it. Give an id that ` +
-      "decisions.list shows, or leave `supersedes` out; nothing was recorded.",
+      `There is no decision ${f.decision} to supersede, or it is so old that only the log has ` +
+      "it. Give an id that decisions.list shows, or leave `supersedes` out; nothing was recorded.",
   ),
 } as const;
 const reject = rejecter(decisionRejections);

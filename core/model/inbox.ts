@@ -1,11 +1,12 @@
 /**
  * Inbox: who has which message still to read; what was delivered, what was acknowledged.
  *
- * A directed message lies in the box of each recipient. A broadcast lies in one list that all share, and each box says
- * how far into it its agent has acknowledged: posting to ten thousand agents costs as much as posting to one.
+ * A directed message lies in the box of each recipient. A broadcast lies in one list that all share, and
+ * each box says how far into it its agent has acknowledged: posting to ten thousand agents costs as much
+ * as posting to one.
  *
- * Invariant: `posted` has the same seqs as the messages kept; a box holds none that is not kept. A name has a box while
- * a kept message is directed at it, and for good from its first joining.
+ * Invariant: `posted` has the same seqs as the messages kept; a box holds none that is not kept. A name
+ * has a box while a kept message is directed at it, and for good from its first joining.
  */
 import { limits } from "../limits.ts";
 import { invalid } from "./log.ts";
@@ -35,7 +36,10 @@ interface Box {
   readonly addressed: number;
   /** Directed messages up to this seq were delivered. */
   readonly deliveredUpTo: number;
-  /** Broadcasts up to this seq are acknowledged, or before its time; absent until it joins or acknowledges one. */
+  /**
+   * Broadcasts up to this seq are acknowledged, or before its time; absent until it joins or acknowledges
+   * one.
+   */
   readonly after?: number;
   /** Later broadcasts that it has acknowledged out of order. */
   readonly acknowledged: SeqMap<true>;
@@ -84,8 +88,8 @@ export const inboxRejections = {
     "The message was not sent to the one who acknowledges it.",
     { id },
     (f) =>
-      `${f.id} was not sent to you, so it is not yours to acknowledge. Give only messages that inbox.list shows ` +
-      "you; nothing was changed.",
+      `${f.id} was not sent to you, so it is not yours to acknowledge. Give only messages that ` +
+      "inbox.list shows you; nothing was changed.",
   ),
 } as const;
 const reject = rejecter(inboxRejections);
@@ -114,7 +118,8 @@ export const inbox: Slice<InboxState, InboxCommand, InboxEvent> = {
   },
   shown: (state, agent, seq) => {
     const [first] = undelivered(state, agent, 1);
-    return first === undefined || first.seq > seq ? undefined : { type: "message.deliver", agent, upTo: seq };
+    const from = first === undefined ? undefined : messageSeq(first.message);
+    return from === undefined || from > seq ? undefined : { type: "message.deliver", agent, upTo: seq };
   },
   evolve: {
     "message.posted": (slice, { from, recipients, broadcast }, at) => {
@@ -295,7 +300,10 @@ function isOpen(slice: InboxState, agent: string, seq: number): boolean {
   return false;
 }
 
-/** Seqs of what the agent has not acknowledged, from `from` on, ascending: its box and the broadcasts, merged. */
+/**
+ * Seqs of what the agent has not acknowledged, from `from` on, ascending: its box and the broadcasts,
+ * merged.
+ */
 function* unacknowledged(
   slice: InboxState,
   agent: string,

@@ -1,11 +1,12 @@
 /**
  * Messages: what agents say to one another, and which message belongs to which thread.
  *
- * A message is directed at recipients fixed when it was posted, or a broadcast. Who has it still to read is the inbox's
- * (inbox.ts); tasks that requests declare are the tasks' own.
+ * A message is directed at recipients fixed when it was posted, or a broadcast. Who has it still to read
+ * is the inbox's (inbox.ts); tasks that requests declare are the tasks' own.
  *
- * Invariant: the state keeps the newest `settings.messagesMax` messages; a thread holds those of them that say so. A
- * message that may not be read here keeps its place, so that a reader's copy forgets in step with its hub.
+ * Invariant: the state keeps the newest `settings.messagesMax` messages; a thread holds those of them that
+ * say so. A message that may not be read here keeps its place, so that a reader's copy forgets in step
+ * with its hub.
  */
 import { limits } from "../limits.ts";
 import { invalid } from "./log.ts";
@@ -138,8 +139,8 @@ export const messageRejections = {
     "No message of that id is kept.",
     { id },
     (f) =>
-      `There is no message ${f.id}, or it is so old that only the log has it. See inbox.list and threads.list for ` +
-      "those there are; nothing was changed.",
+      `There is no message ${f.id}, or it is so old that only the log has it. See inbox.list and ` +
+      "threads.list for those there are; nothing was changed.",
   ),
 } as const;
 const reject = rejecter(messageRejections);

@@ -1,8 +1,9 @@
 /**
  * Recipients: whom an address means at the moment a message is posted.
  *
- * An address is a name, `role:R`, `project/*`, `#channel` or `all`. Roles and patterns mean agents that are not gone;
- * names and members mean whoever bears the name, now or later. `all` is not resolved: it stays a broadcast.
+ * An address is a name, `role:R`, `project/*`, `#channel` or `all`. Roles and patterns mean agents that
+ * are not gone; names and members mean whoever bears the name, now or later. `all` is not resolved: it
+ * stays a broadcast.
  *
  * Invariant: recipients are sorted, without repeats, and the sender is never among them (ME2).
  */
@@ -20,7 +21,10 @@ export interface Recipients {
   readonly broadcast: boolean;
   /** The first channel it was addressed to. */
   readonly channel: string | undefined;
-  /** Addresses nobody answers to yet. Mail to a name waits for whoever takes it; the others had nobody to wait for. */
+  /**
+   * Addresses nobody answers to yet. Mail to a name waits for whoever takes it; the others had nobody to
+   * wait for.
+   */
   readonly unknown: readonly string[];
 }
 

@@ -1,8 +1,9 @@
 /**
  * The resources' part of the state, and the only functions that change it.
  *
- * Invariant: the units reserved of a resource are never more than its capacity, in a log that `decide` wrote; every
- * epoch is the seq of the entry that granted it. `used`, `offers` and `holdings` say the same as `byName`, counted.
+ * Invariant: the units reserved of a resource are never more than its capacity, in a log that `decide`
+ * wrote; every epoch is the seq of the entry that granted it. `used`, `offers` and `holdings` say the same
+ * as `byName`, counted.
  */
 import { KeyMap } from "./map.ts";
 import { SeqMap } from "./seq-map.ts";

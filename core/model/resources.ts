@@ -2,7 +2,8 @@
  * Resources: shared things that agents offer, and units of them reserved under leases.
  *
  * An offer ends when it is withdrawn, runs out, or its agent is gone; what was reserved of it ends with it. A
- * reservation never outlasts its offer, is fenced by an epoch as a claim is, and is renewed and returned under it.
+ * reservation never outlasts its offer, is fenced by an epoch as a claim is, and is renewed and returned
+ * under it.
  */
 import { limits } from "../limits.ts";
 import { byCodeUnit } from "./agents.ts";
@@ -84,22 +85,22 @@ export const resourceRejections = {
     "Another agent offers something of that name.",
     { name: id, agent: id, expiresAtMs: integer(0), remainingMs: integer(0) },
     (f) =>
-      `${f.name} is offered by ${f.agent} for another ${seconds(f.remainingMs)} s at least. Offer yours under another ` +
-      "name; nothing was changed.",
+      `${f.name} is offered by ${f.agent} for another ${seconds(f.remainingMs)} s at least. ` +
+      "Offer yours under another name; nothing was changed.",
   ),
   "resource.not-yours": refusal(
     "The offer is another's.",
     { name: id, agent: id },
     (f) =>
-      `${f.name} is offered by ${f.agent}; only ${f.agent} or an operator can withdraw it. To give back what you ` +
-      "reserved, use resource.return; nothing was changed.",
+      `${f.name} is offered by ${f.agent}; only ${f.agent} or an operator can withdraw it. To ` +
+      "give back what you reserved, use resource.return; nothing was changed.",
   ),
   "resource.in-use": refusal(
     "A smaller capacity than what is reserved.",
     { name: id, used: integer(1) },
     (f) =>
-      `${f.used} units of ${f.name} are reserved, so its capacity cannot be less. Wait until some are returned, or ` +
-      "withdraw it; nothing was changed.",
+      `${f.used} units of ${f.name} are reserved, so its capacity cannot be less. Wait until ` +
+      "some are returned, or withdraw it; nothing was changed.",
   ),
   "resource.exhausted": refusal(
     "Fewer units are free than are wanted.",
@@ -112,30 +113,33 @@ export const resourceRejections = {
     },
     (f) =>
       f.remainingMs === undefined
-        ? `${f.name} has ${f.free} of ${f.capacity} units free and can never have as many as you want. Ask for fewer, ` +
+        ? `${f.name} has ${f.free} of ${f.capacity} units free and can never have as many as you ` +
+          "want. Ask for fewer, " +
           "or elsewhere; nothing was changed."
         : `${f.name} has ${f.free} of ${f.capacity} units free. Leases on enough others end in ` +
-          `${seconds(f.remainingMs)} s unless renewed: try again then, or ask for fewer; nothing was changed.`,
+          `${seconds(f.remainingMs)} s unless renewed: try again then, or ask for fewer; nothing ` +
+          "was changed.",
   ),
   "resource.not-holder": refusal(
     "The reservation is another's.",
     { name: id, holder: id },
     (f) =>
-      `That reservation of ${f.name} is held by ${f.holder}, not by you. Reserve units of your own; nothing was ` +
-      "changed.",
+      `That reservation of ${f.name} is held by ${f.holder}, not by you. Reserve units of your ` +
+      "own; nothing was changed.",
   ),
   "resource.stale": refusal(
     "No reservation stands under that epoch: it ended, or never was.",
     { name: id, epoch },
     (f) =>
-      `No reservation of ${f.name} stands under epoch ${f.epoch}: it has ended. Stop using those units; reserve ` +
-      "anew to go on. Nothing was changed.",
+      `No reservation of ${f.name} stands under epoch ${f.epoch}: it has ended. Stop using those ` +
+      "units; reserve anew to go on. Nothing was changed.",
   ),
   "resource.quota": refusal(
     "The agent offers or holds as many as one may.",
     { agent: id, max: integer(1) },
     (f) =>
-      `${f.agent} has ${f.max} of them, the most one agent may. Withdraw or return some first; nothing was changed.`,
+      `${f.agent} has ${f.max} of them, the most one agent may. Withdraw or return some first; ` +
+      "nothing was changed.",
   ),
 } as const;
 const reject = rejecter(resourceRejections);

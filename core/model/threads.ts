@@ -19,8 +19,8 @@ export const threadRejections = {
     "There is no such thread, or nothing in it that the asker may read.",
     { thread: id },
     (f) =>
-      `There is no thread ${f.thread}, or nothing in it for you to read. See threads.list for those there are, or give ` +
-      "the id of a message.",
+      `There is no thread ${f.thread}, or nothing in it for you to read. See threads.list for ` +
+      "those there are, or give the id of a message.",
   ),
 } as const;
 const reject = rejecter(threadRejections);
@@ -43,7 +43,8 @@ export interface ThreadView {
 
 export const threadQueries = {
   "thread.read": query(
-    "The messages of a thread, oldest first; each directed one with what was stored, delivered and acknowledged.",
+    "The messages of a thread, oldest first; each directed one with what was stored, delivered " +
+      "and acknowledged.",
     { ...paging, thread: id },
     (state, params, asker) => {
       const thread = threadNamed(state, params.thread);

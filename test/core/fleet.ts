@@ -1,6 +1,6 @@
 /**
- * A fleet on one log without an engine: commands in, outcomes out, time at will. Whatever is sent passes its schema first,
- * whatever happens passes its own, and what is due happens before it could be seen.
+ * A fleet on one log without an engine: commands in, outcomes out, time at will. Whatever is sent passes
+ * its schema first, whatever happens passes its own, and what is due happens before it could be seen.
  */
 import { expect } from "vitest";
 import { Edit, KeyMap } from "../../core/model/map.ts";

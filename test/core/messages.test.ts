@@ -1,4 +1,4 @@
-/** Messages: kinds, threads, attachments, requests, privacy, retention. Rows ME6 to ME12 of the exact behaviour. */
+/** Messages: kinds, threads, attachments, requests, privacy, retention. Rows ME6 to ME12. */
 import { describe, expect, it } from "vitest";
 import { limits } from "../../core/limits.ts";
 import { type Command, redacted } from "../../core/model/model.ts";
