@@ -26,13 +26,8 @@ export type {
 export { Refused } from "./client/refused.ts";
 export { Replica } from "./client/replica.ts";
 export type { Verify } from "./engine/admission.ts";
-export {
-  Engine,
-  type EngineOptions,
-  type EngineStatus,
-  openEngine,
-  type Submission,
-} from "./engine/engine.ts";
+export { Engine, type EngineStatus, openEngine } from "./engine/engine.ts";
+export type { EngineOptions, Submission } from "./engine/options.ts";
 export { engineRejections } from "./engine/refusals.ts";
 export type { Outcome } from "./engine/sequencer.ts";
 export { assert, Failure, type FailureCode, Fault } from "./failures.ts";

@@ -7,20 +7,21 @@
 import { Observable } from "rxjs";
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
-import type { Settings } from "../model/log.ts";
-import { answerOf, type Command, queries, type State, tables } from "../model/model.ts";
+import { afterShown, answerOf, type Command, queries, sinceThen, type State, tables } from "../model/model.ts";
 import type { Asker, Entry } from "../model/slice.ts";
-import type { Cancel, Chance, Clock } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Connection } from "../ports/transport.ts";
 import { fingerprint } from "../protocol/fingerprint.ts";
 import { compile } from "../protocol/schema.ts";
-import { Admission, type AdmissionOptions } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import { HUB } from "./batch.ts";
 import { type Contact, Contacts } from "./contact.ts";
 import { History } from "./history.ts";
 import type { Host } from "./host.ts";
 import { Names } from "./names.ts";
+import { LogTime } from "./log-time.ts";
+import type { EngineOptions, Submission } from "./options.ts";
 import { recover } from "./recovery.ts";
 import { type Outcome, outcomeOf, type Proposal, type Read, type Repeat, Sequencer } from "./sequencer.ts";
 import { Session } from "./session.ts";
@@ -29,42 +30,13 @@ import { Subscriptions } from "./subscriptions.ts";
 import { Tail } from "./tail.ts";
 import { Presences } from "./presences.ts";
 
-export interface EngineOptions extends AdmissionOptions {
-  readonly log: EventLog;
-  readonly clock: Clock;
-  readonly chance: Chance;
-  /** SHA-256 of the UTF-8 of a text, in lower-case hex. */
-  readonly hash: (text: string) => string;
-  /** Settings of a log that is new; ignored where it has entries. */
-  readonly settings?: Partial<Settings>;
-  /** An operator accepted that the log lost entries after this seq (LO8). */
-  readonly acceptedLoss?: number;
-  /** Hears of what nobody else can be told: faults, snapshots that failed. */
-  readonly report?: (what: string, error: unknown) => void;
-  /** Called with each append: how many entries, how long it took; for metrics. */
-  readonly onAppend?: (entries: number, ms: number) => void;
-}
-
-/** A command of an embedded caller. */
-export interface Submission {
-  /** Fresh for each new command, the same for each retry of it. */
-  readonly id: string;
-  readonly agent: string;
-  readonly command: Command;
-  /** The newest seq the caller had seen. */
-  readonly sentAfter?: number;
-  readonly operator?: boolean;
-}
-
 /** Opens an engine on a log: recovers, then serves. Throws what `recover` throws, and `log.read-only` for a new log. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const fold = await recover(options.log);
-  const engine = new Engine(options, new Sequencer({
-    fold,
-    hub: options.chance.id(),
-    hash: options.hash,
-    repeat: (repeat) => engine.repeat(repeat),
-  }), await options.log.ageMs());
+  const { log, chance, hash } = options;
+  const fold = await recover(log);
+  const repeat = (again: Repeat) => engine.repeat(again);
+  const sequencer = new Sequencer({ fold, hub: chance.id(), hash, repeat });
+  const engine = new Engine(options, sequencer, await log.ageMs());
   await engine.begin();
   return engine;
 }
@@ -94,8 +66,9 @@ export class Engine implements Host {
   private readonly checks = new Map<string, ReturnType<typeof compile>>();
   private readonly endings = new Set<() => void>();
   private readonly watchers = new Set<(entries: readonly Entry[]) => void>();
-  /** Log time = `base.atMs` + what has elapsed since `base.monotonicMs`. */
-  private base: { atMs: number; monotonicMs: number };
+  private readonly time: LogTime;
+  /** Agents whose delivery is being written down. */
+  private readonly delivering = new Set<string>();
   private running = false;
   private scheduled = false;
   private stale = true;
@@ -118,7 +91,7 @@ export class Engine implements Host {
     this.hash = hash;
     this.sequencer = sequencer;
     this.hub = sequencer.hub;
-    this.base = { atMs: sequencer.fold.atMs + Math.max(0, Math.floor(ageMs)), monotonicMs: clock.monotonicMs() };
+    this.time = new LogTime(clock, sequencer.fold.atMs, ageMs);
     this.tail = new Tail(sequencer.fold.seq);
     this.snapshotAt = sequencer.fold.seq;
     this.admission = new Admission(options);
@@ -141,7 +114,7 @@ export class Engine implements Host {
 
   /** Writes the first entry of a new log and starts to serve. */
   async begin(): Promise<void> {
-    const { log, chance, settings = {}, acceptedLoss } = this.options;
+    const { log, chance, settings = {} } = this.options;
     this.stopWatching = log.watch(() => {
       this.stale = true;
       this.kick();
@@ -149,8 +122,7 @@ export class Engine implements Host {
     if (this.sequencer.fold.seq === 0) {
       await this.own({ type: "log.create", log: chance.id(), settings });
     }
-    if (acceptedLoss !== undefined) await this.own({ type: "log.accept-loss", lostAfter: acceptedLoss });
-    await this.presences.begin();
+    if (log.lost !== undefined) await this.own({ type: "log.accept-loss", lostAfter: log.lost.afterSeq });
     this.tick();
   }
 
@@ -180,7 +152,7 @@ export class Engine implements Host {
 
   /** Log time, in milliseconds. */
   nowMs(): number {
-    return this.base.atMs + Math.max(0, Math.floor(this.clock.monotonicMs() - this.base.monotonicMs));
+    return this.time.nowMs();
   }
 
   /**
@@ -272,7 +244,15 @@ export class Engine implements Host {
     this.presences.check();
   }
 
-  delivered(_agent: string, _seq: number): void {}
+  delivered(agent: string, seq: number): void {
+    if (this.delivering.has(agent)) return;
+    const command = afterShown(this.state(), agent, seq);
+    if (command === undefined) return;
+    this.delivering.add(agent);
+    this.own(command)
+      .catch((error) => this.fault(error))
+      .finally(() => this.delivering.delete(agent));
+  }
 
   fault(error: unknown): void {
     this.options.report?.("fault", error);
@@ -315,10 +295,10 @@ export class Engine implements Host {
   repeat({ seq, settle }: Repeat): void {
     const give = (entry: Entry | undefined) => {
       const answer = entry && answerOf(entry);
-      if (answer === undefined) {
+      if (entry === undefined || answer === undefined) {
         return settle(new Failure("log.horizon", `The answer stood in entry ${seq}, which is no longer kept.`));
       }
-      settle({ ...outcomeOf(answer), ...this.endedSince(entry), repeated: true } as Outcome);
+      settle({ ...outcomeOf(answer), ...sinceThen(entry, this.state(), this.nowMs()), repeated: true } as Outcome);
     };
     const kept = this.tail.at(seq);
     if (kept !== undefined) return give(kept);
@@ -328,18 +308,6 @@ export class Engine implements Host {
   private async find(seq: number): Promise<Entry | undefined> {
     for await (const entries of this.log.read(seq - 1)) return entries.find((entry) => entry.seq === seq);
     return undefined;
-  }
-
-  /** What a repeated answer adds when the claim it granted is over. */
-  private endedSince(entry: Entry | undefined): { readonly endedAtMs?: number } {
-    for (const event of entry?.events ?? []) {
-      if (event.type !== "claim.granted" && event.type !== "claim.renewed") continue;
-      const { claims } = this.state();
-      if (claims.live.get(event.claim)?.epoch === event.epoch) continue;
-      const ended = claims.ended.get(event.claim);
-      return { endedAtMs: ended?.endedAtMs ?? this.nowMs() };
-    }
-    return {};
   }
 
   /** Makes sure the loop runs soon. */
@@ -430,9 +398,7 @@ export class Engine implements Host {
   /** Folds what others wrote, then shows it; `lost`: a batch of our own must be decided again. */
   private learn(gap: readonly Entry[], lost: boolean): void {
     const newest = gap[gap.length - 1];
-    if (newest !== undefined && newest.atMs > this.nowMs()) {
-      this.base = { atMs: newest.atMs, monotonicMs: this.clock.monotonicMs() };
-    }
+    if (newest !== undefined) this.time.learn(newest.atMs);
     if (lost) this.sequencer.behind(gap);
     else this.sequencer.learn(gap);
     this.tail.add(gap);

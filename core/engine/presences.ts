@@ -32,10 +32,6 @@ export class Presences {
     this.log = log;
   }
 
-  async begin(): Promise<void> {
-    await this.mark();
-  }
-
   /** Looks at who is due to be idle; cheap, called several times a second. */
   check(): void {
     const { host } = this;

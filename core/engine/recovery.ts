@@ -9,15 +9,18 @@ import { readSnapshot } from "./snapshot.ts";
 /** Folding more entries than this is faster without keeping the indexes, which are then built at once. */
 const BULK_ENTRIES = 2000;
 
-/** What the log says: everything durable, folded. Throws `fold.failed`, `log.damaged`, `log.horizon`. */
-export async function recover(log: EventLog): Promise<Fold> {
-  const fold = await newestSnapshot(log, Number.MAX_SAFE_INTEGER);
+/**
+ * What the log says: everything durable, folded. Throws `fold.failed`, `log.damaged`, `log.horizon`. Without receipts
+ * it is far quicker, and good for questions only.
+ */
+export async function recover(log: EventLog, { receipts = true } = {}): Promise<Fold> {
+  const fold = await newestSnapshot(log, Number.MAX_SAFE_INTEGER, receipts);
   return foldOn(log, fold);
 }
 
-/** The fold as it was right after entry `seq`. Throws `log.horizon` when nothing tells any more. */
+/** The fold as it was right after entry `seq`, without receipts. Throws `log.horizon` when nothing tells any more. */
 export async function foldAt(log: EventLog, seq: number, pause: () => Promise<void>): Promise<Fold> {
-  let fold = await newestSnapshot(log, seq);
+  let fold = await newestSnapshot(log, seq, false);
   if (fold.seq === seq) return settled(fold);
   for await (const entries of log.read(fold.seq)) {
     const upTo = entries.findIndex((entry) => entry.seq > seq);
@@ -28,11 +31,11 @@ export async function foldAt(log: EventLog, seq: number, pause: () => Promise<vo
   return settled(fold);
 }
 
-async function newestSnapshot(log: EventLog, atMost: number): Promise<Fold> {
+async function newestSnapshot(log: EventLog, atMost: number, receipts: boolean): Promise<Fold> {
   for (const seq of await log.snapshots.list()) {
     if (seq > atMost) continue;
     try {
-      return await readSnapshot(log.snapshots, seq);
+      return await readSnapshot(log.snapshots, seq, receipts);
     } catch (error) {
       // A bad snapshot is passed over: the one before it, or the log itself, says the same.
       if (!(error instanceof Failure) || error.code !== "snapshot.damaged") throw error;

@@ -9,6 +9,7 @@ import { limits, publishedLimits } from "../limits.ts";
 import { type Command, tables } from "../model/model.ts";
 import type { Asker, Rejection } from "../model/slice.ts";
 import { encode } from "../protocol/codec.ts";
+import { fitsUtf8 } from "../protocol/formats.ts";
 import { fingerprint } from "../protocol/fingerprint.ts";
 import { codes, errorReply, type Incoming, reply, type RequestId } from "../protocol/frame.ts";
 import { type SessionMethod, type SessionParams, sessionMethods, submissionFields } from "../protocol/methods.ts";
@@ -98,6 +99,10 @@ export class Session {
       return this.command(request);
     }
     if (Object.hasOwn(tables.queries, method)) return this.query(request);
+    const past = tables.pasts[method];
+    if (past !== undefined && Object.hasOwn(tables.pasts, method)) {
+      return this.unfit(id, method, past.params, request.params) ? undefined : this.past(request);
+    }
     if (!Object.hasOwn(sessionMethods, method)) {
       return this.send(errorReply(id, codes.methodNotFound, `there is no method ${method.slice(0, 100)}`));
     }
@@ -372,9 +377,21 @@ export class Session {
     this.send(errorReply(id, code, failure.message, { code: failure.code, ...failure.fields }));
   }
 
-  private send(message: object): void {
-    if (!this.ended) this.connection.send(encode(this.connection.codec, message));
+  private send(message: { readonly id?: RequestId | null }): void {
+    if (this.ended) return;
+    const frame = encode(this.connection.codec, message);
+    if (fitsFrame(frame)) return this.connection.send(frame);
+    const tooLarge = "The answer does not fit one frame; ask for less of it (limit, a narrower filter).";
+    const data = { code: "usage", bytesMax: limits.frameBytesMax };
+    const error = errorReply(message.id ?? null, codes.definite, tooLarge, data);
+    this.connection.send(encode(this.connection.codec, error));
   }
+}
+
+function fitsFrame(frame: Frame): boolean {
+  return typeof frame === "string"
+    ? fitsUtf8(frame, limits.frameBytesMax)
+    : frame.length <= limits.frameBytesMax;
 }
 
 function isRefusal(answer: unknown): answer is { readonly rejection: Rejection } {

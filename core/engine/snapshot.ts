@@ -33,14 +33,15 @@ export async function writeSnapshot(
   return rows;
 }
 
-/** Reads the fold back, its indexes built. Throws `snapshot.damaged`. */
-export async function readSnapshot(store: SnapshotStore, seq: number): Promise<Fold> {
+/** Reads the fold back, its indexes built; its receipts only where they are wanted. Throws `snapshot.damaged`. */
+export async function readSnapshot(store: SnapshotStore, seq: number, withReceipts = true): Promise<Fold> {
   const rows: (readonly [string, ...Row])[] = [];
   const receipts: (readonly unknown[])[] = [];
   let head: SnapshotChunk | undefined;
-  for await (const some of store.read(seq)) {
+  reading: for await (const some of store.read(seq)) {
     for (const chunk of some) {
       if (head === undefined) head = chunk;
+      else if (chunk[0] !== "state" && !withReceipts) break reading;
       else if (chunk[0] === "state") rows.push(...(chunk[1] as (readonly [string, ...Row])[]));
       else receipts.push(...(chunk[1] as (readonly unknown[])[]));
     }

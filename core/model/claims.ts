@@ -322,6 +322,10 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
     }
     return released;
   },
+  since: {
+    "claim.granted": endedSince,
+    "claim.renewed": endedSince,
+  },
   answer: {
     "claim.granted": ({ type: _, closes: __, ...granted }) => granted,
     "claim.renewed": ({ claim, holder, epoch, expiresAtMs, ttlMs }) => ({
@@ -406,4 +410,15 @@ function handoff(state: State, command: Extract<ClaimCommand, { type: "claim.han
 
 function ends({ claim, holder, epoch, task }: Claim) {
   return task === undefined ? { claim, holder, epoch } : { claim, holder, epoch, task };
+}
+
+/** When what was granted or renewed is over by now. */
+function endedSince(
+  { claim, epoch }: { readonly claim: string; readonly epoch: number },
+  { claims }: State,
+  nowMs: number,
+): { readonly endedAtMs?: number } {
+  if (claims.live.get(claim)?.epoch === epoch) return {};
+  const ended = claims.ended.get(claim);
+  return { endedAtMs: ended?.epoch === epoch ? ended.endedAtMs : nowMs };
 }

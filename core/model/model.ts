@@ -94,6 +94,7 @@ import {
   messageRejections,
   messages,
 } from "./messages.ts";
+import { pathPasts } from "./path-history.ts";
 import {
   type PresenceCommand,
   type PresenceEvent,
@@ -129,6 +130,7 @@ import type {
   Decision,
   Due,
   Entry,
+  Past,
   Query,
   Refusal,
   Rejection,
@@ -141,6 +143,7 @@ import { taskRejections } from "./task-refusals.ts";
 import type { TasksState } from "./task-state.ts";
 import { type TaskCommand, type TaskEvent, taskCommands, taskEvents, tasks } from "./tasks.ts";
 import { threadQueries, threadRejections } from "./threads.ts";
+import { taskPasts } from "./task-history.ts";
 import { type WaitEvent, type WaitsState, waitEvents, waitQueries, waitRejections, waits } from "./waits.ts";
 
 /** Everything the log says, folded. Immutable: a held state stays valid for ever. */
@@ -280,6 +283,9 @@ export const queries = {
   ...activityQueries,
 } as const;
 
+/** Every question about the past, by method. */
+export const pasts = { ...pathPasts, ...taskPasts } as const;
+
 export type SliceName = keyof State;
 type AnySlice = Slice<unknown, { readonly type: string }, { readonly type: string }>;
 type Handler = (slice: unknown, event: Event, at: At) => unknown;
@@ -290,6 +296,7 @@ const deciders = new Map<string, Decide>();
 const handlers = new Map<string, (readonly [SliceName, Handler])[]>();
 const answers = new Map<string, (event: Event, entry: Entry) => object>();
 const redactions = new Map<string, (event: Event, asker: Asker) => Event>();
+const sinces = new Map<string, (event: Event, state: State, nowMs: number) => object>();
 const deferring = new Set<string>();
 for (const type of Object.keys(events)) handlers.set(type, []);
 for (const [name, slice] of named) {
@@ -299,6 +306,7 @@ for (const [name, slice] of named) {
   }
   for (const [type, answer] of Object.entries(slice.answer ?? {})) answers.set(type, answer as never);
   for (const [type, redact] of Object.entries(slice.redact ?? {})) redactions.set(type, redact as never);
+  for (const [type, since] of Object.entries(slice.since ?? {})) sinces.set(type, since as never);
   for (const type of slice.defers ?? []) deferring.add(type);
 }
 
@@ -366,6 +374,21 @@ export function evolve(state: State, entry: Entry, edit?: Edit): State {
   return next as State;
 }
 
+/** Items of each list that `glance` shows. */
+const GLANCE_ITEMS = 200;
+
+/** The state at a glance: the summary and the first of what is live. */
+export function glance(state: State, asker: Asker): object {
+  const limit = GLANCE_ITEMS;
+  return {
+    summary: queries["state.summary"].answer(state, {}, asker),
+    agents: queries["agents.list"].answer(state, { limit }, asker),
+    claims: queries["claims.list"].answer(state, { limit }, asker),
+    waits: queries["waits.list"].answer(state, { limit }, asker),
+    tasks: queries["tasks.list"].answer(state, { limit }, asker),
+  };
+}
+
 /** The deadlines an entry sets, with the noun each belongs to. */
 export function deadlinesOf(entry: Entry, state: State): (readonly [SliceName, Due])[] {
   const dues: (readonly [SliceName, Due])[] = [];
@@ -409,6 +432,22 @@ export function answerOf(
     result = result === undefined ? Object.assign(answer, { seq: entry.seq }) : { ...result, ...answer };
   }
   return { result: result ?? { seq: entry.seq } };
+}
+
+/** What a repeated answer adds from the state as it is by now (SU1). */
+export function sinceThen(entry: Entry, state: State, nowMs: number): object {
+  let more = {};
+  for (const event of entry.events) more = { ...more, ...sinces.get(event.type)?.(event, state, nowMs) };
+  return more;
+}
+
+/** What is owed to the log once `agent` was shown every entry up to `seq`; at most one command at a time. */
+export function afterShown(state: State, agent: string, seq: number): Command | undefined {
+  for (const [, { shown }] of named) {
+    const command = shown?.(state, agent, seq);
+    if (command !== undefined) return command;
+  }
+  return undefined;
 }
 
 function isSame(a: Closes, b: Closes | undefined): boolean {
@@ -463,7 +502,8 @@ export const tables: {
   readonly events: { readonly [type: string]: ObjectShape };
   readonly rejections: { readonly [code: string]: Refusal };
   readonly queries: { readonly [method: string]: Query };
-} = { commands, events, rejections: rejections as never, queries: queries as never };
+  readonly pasts: { readonly [method: string]: Past };
+} = { commands, events, rejections: rejections as never, queries: queries as never, pasts: pasts as never };
 
 const owings = named.flatMap(([, { owes }]) => (owes === undefined ? [] : [owes]));
 

@@ -6,7 +6,7 @@
  */
 import type { Settings } from "./log.ts";
 import type { Edit } from "./map.ts";
-import type { Event, State } from "./model.ts";
+import type { Command, Event, State } from "./model.ts";
 import type { Fields, ObjectShape } from "./shape.ts";
 
 /** A place in the log: one accepted command's events, or what a hub added by itself. */
@@ -146,6 +146,31 @@ export function query<const F extends ObjectShape["fields"], R>(
   return { params: { kind: "object", fields }, doc, answer };
 }
 
+/** Looks at entries one by one, in order, to answer a question about the past. */
+export interface Tracer {
+  /** Entries up to this seq are not looked at. */
+  readonly from: number;
+  /** Takes one in; `false`: it has seen enough. Entries are already redacted for the asker. */
+  readonly take: (entry: Entry) => boolean;
+  readonly answer: () => object;
+}
+
+/** A question about the past, answered from the log beside the event loop. */
+export interface Past<P = never> {
+  readonly params: ObjectShape;
+  readonly doc: string;
+  readonly trace: (state: State, params: P, asker: Asker) => Tracer | { readonly rejection: Rejection };
+}
+
+/** A row of a noun's table of questions about the past. */
+export function past<const F extends ObjectShape["fields"]>(
+  doc: string,
+  fields: F,
+  trace: Past<Fields<F>>["trace"],
+): Past<Fields<F>> {
+  return { params: { kind: "object", fields }, doc, trace };
+}
+
 /** A part of a slice as it stands in a snapshot: plain values only, any order of rows. */
 export type Row = readonly [part: string, ...values: readonly unknown[]];
 
@@ -213,6 +238,12 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
       entry: Entry,
     ) => object | { readonly rejection: Rejection };
   };
+  /** What a repeated answer adds from the state as it is by now, to what an event of its entry gave (SU1). */
+  readonly since?: {
+    readonly [K in E["type"]]?: (event: Extract<E, { type: K }>, state: State, nowMs: number) => object;
+  };
+  /** What an engine submits once `agent` was shown every entry up to `seq` on a connection that delivers (ME5). */
+  readonly shown?: (state: State, agent: string, seq: number) => Command | undefined;
   /** Events that leave their command unanswered until a later event names it in `closes`. */
   readonly defers?: readonly E["type"][];
   /** The event as those may see it who are not in on it (ME10); the same object where nothing is hidden. */

@@ -14,16 +14,18 @@ import { linksOf, type Task, type TasksState } from "./task-state.ts";
 
 type Of<T extends Event["type"]> = Extract<Event, { type: T }>;
 
-/** Whether an event can bring about anything among tasks; most entries hold none that can. */
+/** Whether an event can bring about anything among tasks, as they stand before it; most cannot. */
 export function concernsTasks(slice: TasksState, event: Event): boolean {
   switch (event.type) {
     case "task.declared":
+      return slice.links.has(event.task) || parentOf(slice, event.parent)?.status === "done";
     case "task.amended":
+      return event.parent !== undefined || event.noParent === true;
     case "task.completed":
-    case "task.failed":
     case "task.cancelled":
+      return mayBeLast(slice, event.task);
     case "task.reopened":
-      return true;
+      return slice.claimed.has(event.task) || slice.byId.get(event.task)?.parent !== undefined;
     case "claim.granted":
     case "claim.renewed":
       return event.task !== undefined || slice.held.has(event.claim);
@@ -37,6 +39,18 @@ export function concernsTasks(slice: TasksState, event: Event): boolean {
     default:
       return false;
   }
+}
+
+/** Whether a task that is settled now may be the one its parent has waited for. */
+function mayBeLast(slice: TasksState, id: string): boolean {
+  const parent = parentOf(slice, slice.byId.get(id)?.parent);
+  if (parent === undefined) return false;
+  const { unfinished, failed } = linksOf(slice, parent.task);
+  return unfinished + failed <= 1;
+}
+
+function parentOf(slice: TasksState, parent: string | undefined): Task | undefined {
+  return parent === undefined ? undefined : slice.byId.get(parent);
 }
 
 /** What follows at once from an event, given the tasks before and after it. */
@@ -180,7 +194,7 @@ function reopened(state: State, after: TasksState, event: Of<"task.reopened">): 
 
 /** A task stands under its parent in a new way. */
 function joined(after: TasksState, task: Task | undefined): readonly Event[] {
-  const parent = task?.parent === undefined ? undefined : after.byId.get(task.parent);
+  const parent = parentOf(after, task?.parent);
   if (task === undefined || parent === undefined) return [];
   if (isMet(task.status)) return rolledUp(after, parent.task, task.task);
   if (parent.status !== "done") return [];

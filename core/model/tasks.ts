@@ -144,10 +144,18 @@ export const tasks: Slice<TasksState, TaskCommand, TaskEvent> = {
     "task.declared": (slice, { type: _, asked, held, ...said }, at) => {
       const before = slice.byId.get(said.task);
       const task: Task = {
-        ...{ dependsOn: [], paths: [], priority: 0, requires: [], ...said },
+        dependsOn: [],
+        paths: [],
+        priority: 0,
+        requires: [],
+        ...said,
         ...(asked === undefined ? {} : { asked }),
-        ...{ status: "open", version: 1, declaredBy: at.by },
-        ...{ declaredAtMs: at.atMs, changedAtMs: at.atMs, activeAtMs: at.atMs },
+        status: "open",
+        version: 1,
+        declaredBy: at.by,
+        declaredAtMs: at.atMs,
+        changedAtMs: at.atMs,
+        activeAtMs: at.atMs,
         place: before?.place ?? slice.nextPlace,
         unmet: 0,
       };
@@ -213,27 +221,7 @@ export const tasks: Slice<TasksState, TaskCommand, TaskEvent> = {
       return [{ type: "task.reopened", task: key, reason: "stalled" }];
     },
   },
-  join: (state, events, context) => {
-    if (!events.some((event) => concernsTasks(state.tasks, event))) return [];
-    const at: At = {
-      seq: context.seq,
-      atMs: context.nowMs,
-      wallMs: 0,
-      by: context.agent,
-      id: context.submission,
-      settings: state.log.settings,
-      edit: undefined,
-    };
-    const all: Event[] = [...events];
-    let slice = state.tasks;
-    // Effects are appended while this goes over them: they have effects themselves.
-    for (const event of all) {
-      const before = slice;
-      slice = fold(slice, event, at);
-      if (concernsTasks(before, event)) all.push(...effectsOf(state, before, slice, event, context));
-    }
-    return all.slice(events.length);
-  },
+  join,
   answer: {
     "task.declared": ({ task }) => ({ task, version: 1 }),
     "task.amended": ({ task, version }) => ({ task, version }),
@@ -252,6 +240,33 @@ export const tasks: Slice<TasksState, TaskCommand, TaskEvent> = {
     },
   },
 };
+
+/** Appends the effects of events, and theirs. Each event is judged by the tasks as those before it left them. */
+function join(state: State, events: readonly Event[], context: Context): readonly Event[] {
+  let concerns = false;
+  for (const event of events) concerns ||= concernsTasks(state.tasks, event);
+  if (!concerns) return NOTHING;
+  const at: At = {
+    seq: context.seq,
+    atMs: context.nowMs,
+    wallMs: 0,
+    by: context.agent,
+    id: context.submission,
+    settings: state.log.settings,
+    edit: undefined,
+  };
+  const all: Event[] = [...events];
+  let slice = state.tasks;
+  // It grows while this goes over it: effects have effects.
+  for (const event of all) {
+    const before = slice;
+    slice = fold(slice, event, at);
+    if (concernsTasks(before, event)) all.push(...effectsOf(state, before, slice, event, context));
+  }
+  return all.slice(events.length);
+}
+
+const NOTHING: readonly Event[] = [];
 
 function fold(slice: TasksState, event: Event, at: At): TasksState {
   const handler = tasks.evolve[event.type] as

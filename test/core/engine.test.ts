@@ -274,6 +274,40 @@ describe("submissions", () => {
   });
 });
 
+describe("delivery and the past", () => {
+  it("ME5 writes down once per drain that directed messages reached a connection that delivers", async () => {
+    const [a, b] = [new Talker(engine), new Talker(engine)];
+    await a.open("a");
+    await b.open("b");
+    await b.call("log.follow", { after: 0, deliver: true });
+    for (const body of ["one", "two", "three"]) await a.call("message.post", { to: "b", kind: "chat", body });
+    await settle();
+    const delivered = (await types()).filter((type) => type === "message.delivered");
+    expect(delivered.length).toBeGreaterThan(0);
+    expect(engine.state().inbox.boxes.get("b")?.deliveredUpTo).toBeGreaterThanOrEqual(5);
+    await world.clock.advance(2000);
+    expect((await types()).filter((type) => type === "message.delivered")).toHaveLength(delivered.length);
+  });
+  it("path.history, task.history and state.at tell what was", async () => {
+    const talker = new Talker(engine);
+    await talker.open("a");
+    await talker.call("task.declare", { task: "t1", title: "one" });
+    await talker.call("claim.acquire", { claim: "T", scope: { paths: ["src"] }, note: "why" });
+    const before = engine.head();
+    await talker.call("claim.release", { claim: "T", outcome: "done" });
+    await talker.call("claim.acquire", { claim: "U", scope: { files: ["src/a.ts"] } });
+    const { result } = await talker.call("path.history", { path: "src/a.ts" });
+    expect(result?.["items"]).toMatchObject([
+      { claim: "U", holder: "a" },
+      { claim: "T", holder: "a", how: "done", note: "why" },
+    ]);
+    const past = await talker.call("state.at", { seq: before });
+    expect(past.result).toMatchObject({ seq: before, claims: { items: [{ claim: "T" }] } });
+    const task = await talker.call("task.history", { task: "t1" });
+    expect(task.result).toMatchObject({ items: [{ events: [{ type: "task.declared" }] }] });
+  });
+});
+
 describe("bad input", () => {
   const bad: [string, string, number][] = [
     ["not json", "{", -32700],

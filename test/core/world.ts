@@ -3,7 +3,8 @@
  */
 import { createHash } from "node:crypto";
 import { openMemoryLog } from "../../adapters/log/memory.ts";
-import { Engine, type EngineOptions, openEngine } from "../../core/engine/engine.ts";
+import { type Engine, openEngine } from "../../core/engine/engine.ts";
+import type { EngineOptions } from "../../core/engine/options.ts";
 import type { Outcome } from "../../core/engine/sequencer.ts";
 import type { Command } from "../../core/model/model.ts";
 import type { Entry } from "../../core/model/slice.ts";

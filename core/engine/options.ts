@@ -1,0 +1,33 @@
+/**
+ * What an engine is opened with, and what an embedded caller submits to it.
+ */
+import type { Settings } from "../model/log.ts";
+import type { Command } from "../model/model.ts";
+import type { Chance, Clock } from "../ports/clock.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { AdmissionOptions } from "./admission.ts";
+
+export interface EngineOptions extends AdmissionOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** SHA-256 of the UTF-8 of a text, in lower-case hex. */
+  readonly hash: (text: string) => string;
+  /** Settings of a log that is new; ignored where it has entries. */
+  readonly settings?: Partial<Settings>;
+  /** Hears of what nobody else can be told: faults, snapshots that failed. */
+  readonly report?: (what: string, error: unknown) => void;
+  /** Called with each append: how many entries, how long it took; for metrics. */
+  readonly onAppend?: (entries: number, ms: number) => void;
+}
+
+/** A command of an embedded caller. */
+export interface Submission {
+  /** Fresh for each new command, the same for each retry of it. */
+  readonly id: string;
+  readonly agent: string;
+  readonly command: Command;
+  /** The newest seq the caller had seen. */
+  readonly sentAfter?: number;
+  readonly operator?: boolean;
+}
