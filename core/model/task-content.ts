@@ -80,7 +80,7 @@ function checked(
   const normal = scope === undefined ? undefined : canonical(scope, "");
   if (normal !== undefined && "rejection" in normal) return normal;
   const dependsOn = said.dependsOn === undefined ? undefined : [...new Set(said.dependsOn)];
-  const cycle = cycleThrough(edgesOf(state), id, dependsOn ?? [], parent);
+  const cycle = cycleOf(state, id, dependsOn ?? [], parent);
   if (cycle !== undefined) {
     const more = cycle.length > limits.cycleShown + 1 ? { more: true } : {};
     return refuse("task.cycle", { path: cycle.slice(0, limits.cycleShown + 1), ...more });
@@ -92,6 +92,14 @@ function checked(
       ...(said.requires === undefined ? {} : { requires: [...new Set(said.requires)] }),
     },
   };
+}
+
+/** The cycle that would come about; most tasks have nothing on one of their sides, and so can be in none. */
+function cycleOf(state: State, id: string, dependsOn: readonly string[], parent: string | undefined) {
+  const { dependents, children } = linksOf(state.tasks, id);
+  const first = parent === undefined && dependents.size === 0 && !dependsOn.includes(id);
+  const last = dependsOn.length === 0 && children.size === 0 && parent !== id;
+  return first || last ? undefined : cycleThrough(edgesOf(state), id, dependsOn, parent);
 }
 
 function edgesOf({ tasks }: State): Edges {
