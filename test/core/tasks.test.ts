@@ -2,7 +2,8 @@
  * Tasks, row by row of the exact behaviour: the ledger, its claims, its requests.
  */
 import { describe, expect, test } from "vitest";
-import type { Command } from "../../core/model/model.ts";
+import { answerOf, type Command, redacted } from "../../core/model/model.ts";
+import type { Entry } from "../../core/model/slice.ts";
 import { Fleet } from "./fleet.ts";
 
 const MINUTE = 60_000;
@@ -349,6 +350,9 @@ describe("taking up", () => {
     fleet.acquire("bob", "lease", "a", { waitMs: MINUTE });
     fleet.send("cy", { type: "claim.release", claim: "lease" });
     expect(fleet.entries.at(-1)?.events).toMatchObject([{ type: "wait.expired", task: "a", status: "done" }]);
+    expect(answerOf(fleet.entries.at(-1) as Entry)).toMatchObject({
+      rejection: { code: "task.not-open", task: "a", status: "done", owner: "cy" },
+    });
     expect(fleet.ask("ann", "waits.list").items).toEqual([]);
     fleet.verify(...SLICES);
   });
@@ -787,6 +791,21 @@ describe("requests", () => {
     expect(fleet.done(message, "bob").refused).toBeUndefined();
     const again = post(fleet, "bob", { to: "ann", kind: "task_result", replyTo: message });
     expect(again.events.map((event) => event.type)).toEqual(["message.posted"]);
+  });
+
+  test("ME10: who was asked directly is for those in on it, where names are proven", () => {
+    const fleet = new Ledger();
+    post(fleet, "ann", { to: "bob", kind: "task_request" });
+    const entry = fleet.entries.at(-1) as Entry;
+    const seen = (agent: string, guarded = true) =>
+      redacted(entry, { agent, nowMs: 0, operator: false, guarded }).events[1];
+    expect(seen("bob")).toMatchObject({ type: "task.declared", asked: ["bob"] });
+    expect(seen("cy", false)).toMatchObject({ asked: ["bob"] });
+    expect(seen("cy")).toEqual({
+      type: "task.declared",
+      task: `m${entry.seq}`,
+      title: `request m${entry.seq}`,
+    });
   });
 });
 
