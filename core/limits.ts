@@ -174,6 +174,15 @@ export const limits = {
   pingMs: 30 * SECOND,
   /** A closed connection may take this long to write out what is queued; then it is cut. */
   closeMs: 2 * SECOND,
+  /** How long a web peer may keep an unused connection, and how often it may use one. */
+  keepAliveMs: 15 * SECOND,
+  requestsPerSocketMax: 100_000,
+  /** Silence on an open answer: proxies commonly cut after 30 s or a minute. */
+  heartbeatMs: 15 * SECOND,
+  /** Bodies of web requests that are being read, all together. */
+  requestBodiesBytesMax: 64 * MiB,
+  /** Replies to one batch over HTTP, all together; those beyond it are only told that they were too much. */
+  batchReplyBytesMax: 8 * MiB,
 
   // The client.
   reconnectMsMin: 100,

@@ -36,20 +36,19 @@ export class Admission {
   }
 
   /** Lets an agent in, or says why not. `operator` is granted only where it was asked for and is due. */
-  admit(
-    asked: Credentials,
-    peer: Peer,
-  ): { readonly operator: boolean } | { readonly rejection: Rejection } {
+  admit(asked: Credentials, peer: Peer): { readonly operator: boolean } | { readonly rejection: Rejection } {
     const { agent, token = peer.token, operator } = asked;
     const { verify } = this.options;
-    if (peer.agent !== undefined && peer.agent !== agent) return refuse("session.not-you", { agent: peer.agent });
+    if (peer.agent !== undefined && peer.agent !== agent)
+      return refuse("session.not-you", { agent: peer.agent });
     if (verify === undefined) {
       if (peer.loopback) return { operator };
       return refuse("session.refused", { agent, why: "without tokens this hub serves its own machine only" });
     }
     if (token === undefined) return refuse("session.refused", { agent, why: "this hub asks for a token" });
     const proven = verify(agent, token);
-    if (proven === undefined) return refuse("session.refused", { agent, why: "the token does not prove this name" });
+    if (proven === undefined)
+      return refuse("session.refused", { agent, why: "the token does not prove this name" });
     if (operator && !proven.operator) {
       return refuse("session.refused", { agent, why: "the token is not an operator's" });
     }

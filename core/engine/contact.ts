@@ -29,7 +29,15 @@ export class Contacts {
   of(agent: string, nowMs: number): Contact {
     let contact = this.byAgent.get(agent);
     if (contact === undefined) {
-      contact = { agent, seenAtMs: nowMs, sessions: 0, attached: 0, broken: false, goodbye: false, lapsed: false };
+      contact = {
+        agent,
+        seenAtMs: nowMs,
+        sessions: 0,
+        attached: 0,
+        broken: false,
+        goodbye: false,
+        lapsed: false,
+      };
       this.byAgent.set(agent, contact);
     }
     return contact;

@@ -4,10 +4,18 @@
  * One append is in flight at a time. What is durable is folded, then answered, then shown to followers, in that order
  * and in log order. An append whose outcome is unknown stops everything until the log was read again.
  */
-import { Observable } from "rxjs";
+import type { Observable } from "rxjs";
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
-import { afterShown, answerOf, type Command, queries, sinceThen, type State, tables } from "../model/model.ts";
+import {
+  afterShown,
+  answerOf,
+  type Command,
+  queries,
+  type State,
+  sinceThen,
+  tables,
+} from "../model/model.ts";
 import type { Asker, Entry } from "../model/slice.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -19,16 +27,17 @@ import { HUB } from "./batch.ts";
 import { type Contact, Contacts } from "./contact.ts";
 import { History } from "./history.ts";
 import type { Host } from "./host.ts";
-import { Names } from "./names.ts";
 import { LogTime } from "./log-time.ts";
+import { Names } from "./names.ts";
 import type { EngineOptions, Submission } from "./options.ts";
+import { Presences } from "./presences.ts";
 import { recover } from "./recovery.ts";
 import { type Outcome, outcomeOf, type Proposal, type Read, type Repeat, Sequencer } from "./sequencer.ts";
 import { Session } from "./session.ts";
-import { writeSnapshot } from "./snapshot.ts";
+import { Snapshots } from "./snapshots.ts";
+import { Streams } from "./streams.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Tail } from "./tail.ts";
-import { Presences } from "./presences.ts";
 
 /** Opens an engine on a log: recovers, then serves. Throws what `recover` throws, and `log.read-only` for a new log. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
@@ -53,19 +62,14 @@ export class Engine implements Host {
   readonly subscriptions: Subscriptions;
   readonly history: History;
   readonly hash: (text: string) => string;
-  /** Every entry as it becomes durable. A subscriber that throws hurts nobody else. */
-  readonly entries$: Observable<Entry>;
-  /** The state after each append, the newest at once. Immutable: it may be held. */
-  readonly state$: Observable<State>;
-
   private readonly options: EngineOptions;
   private readonly log: EventLog;
   private readonly sequencer: Sequencer;
   private readonly tail: Tail;
   private readonly presences: Presences;
   private readonly checks = new Map<string, ReturnType<typeof compile>>();
-  private readonly endings = new Set<() => void>();
-  private readonly watchers = new Set<(entries: readonly Entry[]) => void>();
+  private readonly streams: Streams;
+  private readonly snapshots: Snapshots;
   private readonly time: LogTime;
   /** Agents whose delivery is being written down. */
   private readonly delivering = new Set<string>();
@@ -76,10 +80,6 @@ export class Engine implements Host {
   private dead: Failure | undefined;
   private stopWatching: Cancel = () => {};
   private stopTicking: Cancel = () => {};
-  private snapshotAt: number;
-  /** How many rows the newest snapshot took. */
-  private snapshotRows = 0;
-  private snapshotting: Promise<void> | undefined;
   private idle: (() => void)[] = [];
   private hold: Cancel | undefined;
 
@@ -93,22 +93,29 @@ export class Engine implements Host {
     this.hub = sequencer.hub;
     this.time = new LogTime(clock, sequencer.fold.atMs, ageMs);
     this.tail = new Tail(sequencer.fold.seq);
-    this.snapshotAt = sequencer.fold.seq;
     this.admission = new Admission(options);
-    this.sessions = new Names(() => this.nowMs(), () => chance.id());
+    this.sessions = new Names(
+      () => this.nowMs(),
+      () => chance.id(),
+    );
     this.subscriptions = new Subscriptions({
       tail: this.tail,
       read: (after) => log.read(after),
       head: () => this.sequencer.fold.seq,
     });
-    this.history = new History({ log, state: () => this.state(), head: () => this.head(), pause: () => this.pause() });
+    this.history = new History({
+      log,
+      state: () => this.state(),
+      head: () => this.head(),
+      pause: () => this.pause(),
+    });
     this.presences = new Presences(this, log);
-    this.entries$ = new Observable((subscriber) => this.watchEntries((entries) => {
-      for (const entry of entries) subscriber.next(entry);
-    }, () => subscriber.complete()));
-    this.state$ = new Observable((subscriber) => {
-      subscriber.next(this.state());
-      return this.watchEntries(() => subscriber.next(this.state()), () => subscriber.complete());
+    this.streams = new Streams(() => this.state());
+    this.snapshots = new Snapshots({
+      store: log.snapshots,
+      fold: () => this.sequencer.fold,
+      pause: () => this.pause(),
+      report: (error) => options.report?.("snapshot", error),
     });
   }
 
@@ -131,6 +138,16 @@ export class Engine implements Host {
     const code = this.unwritable?.failure.code;
     if (code === undefined) return "serving";
     return code === "log.read-only" ? "read-only" : code === "log.full" ? "full" : "unknown";
+  }
+
+  /** Every entry as it becomes durable. */
+  get entries$(): Observable<Entry> {
+    return this.streams.entries$;
+  }
+
+  /** The state after each append, the newest at once. Immutable: it may be held. */
+  get state$(): Observable<State> {
+    return this.streams.state$;
   }
 
   get durable() {
@@ -163,11 +180,13 @@ export class Engine implements Host {
     const { id, agent, command, sentAfter, operator = false } = submission;
     const { type, ...own } = command;
     const shape = tables.commands[type];
-    let check = this.checks.get(type);
-    if (check === undefined && shape !== undefined) this.checks.set(type, (check = compile(shape)));
+    const check = this.checks.get(type) ?? (shape && compile(shape));
+    if (check !== undefined) this.checks.set(type, check);
     const problem = check === undefined ? { at: "type", why: "is no command" } : check(own);
     if (problem !== undefined) {
-      return Promise.reject(new Failure("usage", `${type}: ${problem.at} ${problem.why}`, { fields: { ...problem } }));
+      return Promise.reject(
+        new Failure("usage", `${type}: ${problem.at} ${problem.why}`, { fields: { ...problem } }),
+      );
     }
     const digest = fingerprint(command);
     return new Promise((resolve, reject) => {
@@ -193,7 +212,12 @@ export class Engine implements Host {
     return new Promise((resolve, reject) => {
       this.ask({
         read: (state, nowMs) => {
-          const asker: Asker = { agent: as.agent ?? "", nowMs, operator: as.operator ?? true, guarded: false };
+          const asker: Asker = {
+            agent: as.agent ?? "",
+            nowMs,
+            operator: as.operator ?? true,
+            guarded: false,
+          };
           return answer(state, params as never, asker);
         },
         settle: (given) => (given instanceof Failure ? reject(given) : resolve(given as never)),
@@ -274,21 +298,12 @@ export class Engine implements Host {
     await this.presences.end();
     await this.settled();
     this.die(new Failure("closed", "The hub was closed."));
-    await this.snapshotting;
-    const grown = this.head() - this.snapshotAt;
-    if (grown > limits.snapshotEveryEntries / 4 && this.status !== "failed") await this.snapshot();
+    await this.snapshots.end();
   }
 
   /** Writes a snapshot of what is durable now, beside everything else. */
-  async snapshot(): Promise<void> {
-    const { fold } = this.sequencer;
-    this.snapshotAt = fold.seq;
-    try {
-      this.snapshotRows = await writeSnapshot(this.log.snapshots, fold, () => this.pause());
-      await this.log.snapshots.prune(limits.snapshotsKept);
-    } catch (error) {
-      this.options.report?.("snapshot", error);
-    }
+  snapshot(): Promise<void> {
+    return this.snapshots.write();
   }
 
   /** Answers a submission whose entry is an older one (SU1). */
@@ -296,9 +311,15 @@ export class Engine implements Host {
     const give = (entry: Entry | undefined) => {
       const answer = entry && answerOf(entry);
       if (entry === undefined || answer === undefined) {
-        return settle(new Failure("log.horizon", `The answer stood in entry ${seq}, which is no longer kept.`));
+        return settle(
+          new Failure("log.horizon", `The answer stood in entry ${seq}, which is no longer kept.`),
+        );
       }
-      settle({ ...outcomeOf(answer), ...sinceThen(entry, this.state(), this.nowMs()), repeated: true } as Outcome);
+      settle({
+        ...outcomeOf(answer),
+        ...sinceThen(entry, this.state(), this.nowMs()),
+        repeated: true,
+      } as Outcome);
     };
     const kept = this.tail.at(seq);
     if (kept !== undefined) return give(kept);
@@ -378,14 +399,8 @@ export class Engine implements Host {
   private publish(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     this.subscriptions.publish();
-    for (const watcher of this.watchers) watcher(entries);
-    // Writing costs as much as there is to write: the more that is, the rarer.
-    const every = Math.max(limits.snapshotEveryEntries, this.snapshotRows);
-    if (this.head() - this.snapshotAt >= every && this.snapshotting === undefined) {
-      this.snapshotting = this.snapshot().finally(() => {
-        this.snapshotting = undefined;
-      });
-    }
+    this.streams.publish(entries);
+    this.snapshots.consider();
   }
 
   /** What others wrote since. */
@@ -434,7 +449,10 @@ export class Engine implements Host {
   /** Why nothing can be appended right now; it is tried again after a while. */
   private blocked(): Failure | undefined {
     if (this.unwritable === undefined) return undefined;
-    if (this.unwritable.failure.code !== "log.read-only" && this.clock.monotonicMs() >= this.unwritable.untilMs) {
+    if (
+      this.unwritable.failure.code !== "log.read-only" &&
+      this.clock.monotonicMs() >= this.unwritable.untilMs
+    ) {
       return undefined;
     }
     return this.unwritable.failure;
@@ -451,18 +469,6 @@ export class Engine implements Host {
     });
   }
 
-  private watchEntries(next: (entries: readonly Entry[]) => void, done: () => void): () => void {
-    if (this.dead !== undefined) {
-      done();
-      return () => {};
-    }
-    this.watchers.add(next);
-    this.endings.add(done);
-    return () => {
-      this.watchers.delete(next);
-      this.endings.delete(done);
-    };
-  }
   private die(failure: Failure): void {
     if (this.dead !== undefined) return;
     this.dead = failure;
@@ -470,7 +476,7 @@ export class Engine implements Host {
     this.sequencer.abandon(failure);
     this.letGo();
     for (const resolve of this.idle.splice(0)) resolve();
-    for (const done of [...this.endings]) done();
+    this.streams.end();
     for (const session of this.sessions.all()) session.close("shutting-down");
   }
 
@@ -485,5 +491,8 @@ const RETRY_MS = 1000;
 function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   const words = error instanceof Error ? error.message : String(error);
-  return new Failure("fold.failed", `The hub stopped on a fault: ${words}`, { definite: false, cause: error });
+  return new Failure("fold.failed", `The hub stopped on a fault: ${words}`, {
+    definite: false,
+    cause: error,
+  });
 }

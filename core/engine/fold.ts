@@ -3,7 +3,7 @@
  */
 import { assert, Failure } from "../failures.ts";
 import { Edit } from "../model/map.ts";
-import { bare, defersAnswer, evolve, initial, settle, type State } from "../model/model.ts";
+import { bare, defersAnswer, evolve, initial, type State, settle } from "../model/model.ts";
 import type { Entry } from "../model/slice.ts";
 import { noReceipts, type Receipts, remember } from "./receipts.ts";
 

@@ -7,8 +7,8 @@ import type { Durability } from "../ports/event-log.ts";
 import type { Admission } from "./admission.ts";
 import type { Contact, Contacts } from "./contact.ts";
 import type { History } from "./history.ts";
-import type { Proposal, Read } from "./sequencer.ts";
 import type { Names } from "./names.ts";
+import type { Proposal, Read } from "./sequencer.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 export interface Host {

@@ -5,8 +5,9 @@
  * log like the state, so they are the same on every hub and after a restart. Those that age out raise `floor`: a
  * submission that may be older than what is remembered is refused, never done twice.
  */
-import { type Edit, KeyMap } from "../model/map.ts";
+
 import type { Settings } from "../model/log.ts";
+import { type Edit, KeyMap } from "../model/map.ts";
 import { SeqMap } from "../model/seq-map.ts";
 import type { Closes, Entry } from "../model/slice.ts";
 

@@ -113,7 +113,9 @@ export class Sequencer {
   /** Queues a command; settled with `busy` when too much is waiting. */
   propose(proposal: Proposal): void {
     if (this.queue.length >= limits.pendingMax) {
-      proposal.settle(new Failure("busy", "The hub has too much to do; try again shortly. Nothing was done."));
+      proposal.settle(
+        new Failure("busy", "The hub has too much to do; try again shortly. Nothing was done."),
+      );
     } else this.queue.push(proposal);
   }
 

@@ -8,14 +8,19 @@ import { Failure } from "../failures.ts";
 import { limits, publishedLimits } from "../limits.ts";
 import { type Command, tables } from "../model/model.ts";
 import type { Asker, Rejection } from "../model/slice.ts";
+import type { Closed, Connection, Frame } from "../ports/transport.ts";
 import { encode } from "../protocol/codec.ts";
-import { fitsUtf8 } from "../protocol/formats.ts";
 import { fingerprint } from "../protocol/fingerprint.ts";
-import { codes, errorReply, type Incoming, reply, type RequestId } from "../protocol/frame.ts";
-import { type SessionMethod, type SessionParams, sessionMethods, submissionFields } from "../protocol/methods.ts";
+import { fitsUtf8 } from "../protocol/formats.ts";
+import { codes, errorReply, type Incoming, type RequestId, reply } from "../protocol/frame.ts";
+import {
+  type SessionMethod,
+  type SessionParams,
+  sessionMethods,
+  submissionFields,
+} from "../protocol/methods.ts";
 import { receive } from "../protocol/receive.ts";
 import { type Check, compile } from "../protocol/schema.ts";
-import type { Closed, Connection, Frame } from "../ports/transport.ts";
 import type { Contact } from "./contact.ts";
 import { History } from "./history.ts";
 import type { Host } from "./host.ts";
@@ -114,9 +119,14 @@ export class Session {
   }
 
   /** Answers params that do not fit; whether it did. */
-  private unfit(id: RequestId, method: string, shape: Parameters<typeof compile>[0], params: object): boolean {
-    let check = checks.get(method);
-    if (check === undefined) checks.set(method, (check = compile(shape)));
+  private unfit(
+    id: RequestId,
+    method: string,
+    shape: Parameters<typeof compile>[0],
+    params: object,
+  ): boolean {
+    const check = checks.get(method) ?? compile(shape);
+    checks.set(method, check);
     const problem = check(params);
     if (problem === undefined) return false;
     const { at, why } = problem;
@@ -349,7 +359,7 @@ export class Session {
     if (!outcome.ok) return this.rejected(id, outcome.rejection, outcome.repeated);
     const { ok: _, ...result } = outcome;
     const nowMs = this.host.nowMs();
-    const lease = typeof result["expiresAtMs"] === "number" ? { remainingMs: result["expiresAtMs"] - nowMs } : {};
+    const lease = typeof result.expiresAtMs === "number" ? { remainingMs: result.expiresAtMs - nowMs } : {};
     this.send(reply(id, { ...result, ...lease, nowMs }));
   }
 
@@ -366,13 +376,17 @@ export class Session {
       return this.send(errorReply(id, codes.invalidParams, message, { at, why }));
     }
     const nowMs = this.host.nowMs();
-    this.send(errorReply(id, codes.rejection, message, { ...data, ...(repeated ? { repeated } : {}), nowMs }));
+    this.send(
+      errorReply(id, codes.rejection, message, { ...data, ...(repeated ? { repeated } : {}), nowMs }),
+    );
   }
 
   private failure(id: RequestId, error: unknown): void {
     if (!(error instanceof Failure)) this.host.fault(error);
     const failure =
-      error instanceof Failure ? error : new Failure("closed", "The hub has a fault; see its log.", { definite: false });
+      error instanceof Failure
+        ? error
+        : new Failure("closed", "The hub has a fault; see its log.", { definite: false });
     const code = failure.definite ? codes.definite : codes.indefinite;
     this.send(errorReply(id, code, failure.message, { code: failure.code, ...failure.fields }));
   }

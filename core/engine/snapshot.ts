@@ -25,7 +25,7 @@ export async function writeSnapshot(
   let rows = 0;
   const counted = async function* () {
     for await (const chunk of chunks(fold, pause)) {
-      rows += chunk[1] instanceof Array ? chunk[1].length : 0;
+      rows += Array.isArray(chunk[1]) ? chunk[1].length : 0;
       yield chunk;
     }
   };

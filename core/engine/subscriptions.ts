@@ -5,11 +5,11 @@
 import { limits } from "../limits.ts";
 import { redacted } from "../model/model.ts";
 import type { Asker, Entry } from "../model/slice.ts";
-import { batch, encode, entryNotification } from "../protocol/codec.ts";
-import { notification } from "../protocol/frame.ts";
 import type { Codec, Connection, Frame } from "../ports/transport.ts";
+import { batch, encode, entryNotification } from "../protocol/codec.ts";
 import { type Filter, wanted } from "../protocol/filter.ts";
 import { utf8Length } from "../protocol/formats.ts";
+import { notification } from "../protocol/frame.ts";
 import type { Tail } from "./tail.ts";
 
 export interface FollowOptions extends Filter {
@@ -68,9 +68,11 @@ class Frames {
   private last: { entries: readonly Entry[]; codec: Codec; frames: readonly Frame[] } | undefined;
 
   of(entry: Entry, codec: Codec): Frame {
-    let made = this.single.get(entry);
-    if (made === undefined) this.single.set(entry, (made = {}));
-    return (made[codec] ??= entryNotification(codec, entry));
+    const made = this.single.get(entry) ?? {};
+    const frame = made[codec] ?? entryNotification(codec, entry);
+    made[codec] = frame;
+    this.single.set(entry, made);
+    return frame;
   }
 
   /** The entries in as few frames as are allowed, in order. */

@@ -211,15 +211,17 @@ function again(state: State, command: Acquire, mine: Claim, asked: Terms, contex
  * those, to be joined to what is held by then; else the whole scope, so that it is found by all of it.
  */
 function awaited(command: Acquire, mine: Claim, terms: Terms, given: Terms) {
+  const { shared = false, acrossWorktrees = false } = terms;
+  const asked = { ...given, shared, acrossWorktrees };
   const epoch = command.epoch === undefined ? {} : { epoch: command.epoch };
   const adds = command.scope === undefined && command.shared === undefined;
-  const whole = { ...given, ...(terms.scope === undefined ? {} : { scope: terms.scope }), ...epoch };
+  const whole = { ...asked, ...(terms.scope === undefined ? {} : { scope: terms.scope }), ...epoch };
   if (!adds || command.acrossWorktrees !== undefined) return whole;
   const worktree = mine.scope?.worktree;
   const added = widen(command, undefined);
   if ("rejection" in added || added.scope === undefined) return whole;
   const scope = { ...(worktree === undefined ? {} : { worktree }), ...added.scope };
-  return { ...given, scope, joins: true, ...epoch };
+  return { ...asked, scope, joins: true, ...epoch };
 }
 
 /** The event that extends a claim under its epoch and replaces what is given. */

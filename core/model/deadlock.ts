@@ -138,15 +138,22 @@ function waitsOf(state: State, agent: string): readonly Waiting[] {
   return waitings;
 }
 
-/** Who stands in the way of a wait. Of an id's own queue only the one right before: the rest follows through it. */
+/**
+ * Who stands in the way of a wait. Of an id's own queue only the nearest agent's first place: the rest follows through
+ * it, since an agent stands in line from its first place on.
+ */
 function* edges(state: State, { want, before }: Waiting): IterableIterator<Edge> {
   const held = state.claims.live.get(want.claim);
   if (held !== undefined && held.holder !== want.agent) yield { agent: held.holder, holds: held.claim };
   for (const { holder, claim } of overlapping(state, want)) yield { agent: holder, holds: claim };
-  let last: Wait | undefined;
+  const inLine = new Set<string>();
+  let nearest: Wait | undefined;
   for (const wait of waitsAhead(state, want, before)) {
     if (wait.claim !== want.claim) yield { agent: wait.agent };
-    else last = wait;
+    else if (wait.agent !== held?.holder && !inLine.has(wait.agent)) {
+      inLine.add(wait.agent);
+      nearest = wait;
+    }
   }
-  if (last !== undefined) yield { agent: last.agent };
+  if (nearest !== undefined) yield { agent: nearest.agent };
 }

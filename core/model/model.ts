@@ -1,292 +1,27 @@
 /**
- * The model: a table of contents of the nouns, and the two functions that make them one.
+ * The model: the functions that make the nouns (nouns.ts) one.
  *
- * `decide` turns a command into events or a rejection; `evolve` folds an entry into the state. Both are pure. Adding a
- * noun adds one line to each list here.
+ * `decide` turns a command into events or a rejection; `evolve` folds an entry into the state. Both are pure.
  */
 import { assert, Fault } from "../failures.ts";
-import { acquireRejections } from "./acquire.ts";
-import {
-  type ActivityCommand,
-  type ActivityEvent,
-  type ActivityState,
-  activity,
-  activityCommands,
-  activityEvents,
-  activityQueries,
-} from "./activity.ts";
-import {
-  type AgentCommand,
-  type AgentEvent,
-  type AgentsState,
-  agentCommands,
-  agentEvents,
-  agentQueries,
-  agentRejections,
-  agents,
-} from "./agents.ts";
-import {
-  type ChannelCommand,
-  type ChannelEvent,
-  type ChannelsState,
-  channelCommands,
-  channelEvents,
-  channelQueries,
-  channelRejections,
-  channels,
-} from "./channels.ts";
-import {
-  type CheckpointCommand,
-  type CheckpointEvent,
-  type CheckpointsState,
-  checkpointCommands,
-  checkpointEvents,
-  checkpointQueries,
-  checkpoints,
-} from "./checkpoints.ts";
-import { claimQueries } from "./claim-queries.ts";
-import type { ClaimsState } from "./claim-state.ts";
-import {
-  type ClaimCommand,
-  type ClaimEvent,
-  claimCommands,
-  claimEvents,
-  claimRejections,
-  claims,
-} from "./claims.ts";
-import { deadlockRejections } from "./deadlock.ts";
-import {
-  type DecisionCommand,
-  type DecisionEvent,
-  type DecisionsState,
-  decisionCommands,
-  decisionEvents,
-  decisionQueries,
-  decisionRejections,
-  decisions,
-} from "./decisions.ts";
-import {
-  type InboxCommand,
-  type InboxEvent,
-  type InboxState,
-  inbox,
-  inboxCommands,
-  inboxEvents,
-  inboxQueries,
-  inboxRejections,
-} from "./inbox.ts";
-import {
-  type LogCommand,
-  type LogEvent,
-  type LogState,
-  log,
-  logCommands,
-  logEvents,
-  logRejections,
-} from "./log.ts";
 import type { Edit } from "./map.ts";
-import {
-  type MessageCommand,
-  type MessageEvent,
-  type MessagesState,
-  messageCommands,
-  messageEvents,
-  messageRejections,
-  messages,
-} from "./messages.ts";
-import { pathPasts } from "./path-history.ts";
-import {
-  type PresenceCommand,
-  type PresenceEvent,
-  type PresenceState,
-  presence,
-  presenceEvents,
-} from "./presence.ts";
-import {
-  type ProgressCommand,
-  type ProgressEvent,
-  type ProgressState,
-  progress,
-  progressCommands,
-  progressEvents,
-  progressQueries,
-} from "./progress.ts";
-import type { ResourcesState } from "./resource-state.ts";
-import {
-  type ResourceCommand,
-  type ResourceEvent,
-  resourceCommands,
-  resourceEvents,
-  resourceQueries,
-  resourceRejections,
-  resources,
-} from "./resources.ts";
-import type { ObjectShape } from "./shape.ts";
-import type {
-  Asker,
-  At,
-  Closes,
-  Context,
-  Decision,
-  Due,
-  Entry,
-  Past,
-  Query,
-  Refusal,
-  Rejection,
-  Row,
-  Slice,
-} from "./slice.ts";
-import { stateQueries } from "./summary.ts";
-import { taskQueries } from "./task-queries.ts";
-import { taskRejections } from "./task-refusals.ts";
-import type { TasksState } from "./task-state.ts";
-import { type TaskCommand, type TaskEvent, taskCommands, taskEvents, tasks } from "./tasks.ts";
-import { threadQueries, threadRejections } from "./threads.ts";
-import { taskPasts } from "./task-history.ts";
-import { type WaitEvent, type WaitsState, waitEvents, waitQueries, waitRejections, waits } from "./waits.ts";
+import { type Command, type Event, events, queries, type SliceName, type State, slices } from "./nouns.ts";
+import type { Asker, At, Closes, Context, Decision, Due, Entry, Rejection, Row, Slice } from "./slice.ts";
 
-/** Everything the log says, folded. Immutable: a held state stays valid for ever. */
-export interface State {
-  readonly log: LogState;
-  readonly agents: AgentsState;
-  readonly presence: PresenceState;
-  readonly claims: ClaimsState;
-  readonly waits: WaitsState;
-  readonly checkpoints: CheckpointsState;
-  readonly tasks: TasksState;
-  readonly progress: ProgressState;
-  readonly messages: MessagesState;
-  readonly channels: ChannelsState;
-  readonly inbox: InboxState;
-  readonly resources: ResourcesState;
-  readonly decisions: DecisionsState;
-  readonly activity: ActivityState;
-}
+export {
+  type Command,
+  commands,
+  type Event,
+  events,
+  pasts,
+  queries,
+  rejections,
+  type SliceName,
+  type State,
+  slices,
+  tables,
+} from "./nouns.ts";
 
-/** What can be asked for: by agents, or (those without a schema) by sessions and engines alone. */
-export type Command =
-  | LogCommand
-  | AgentCommand
-  | PresenceCommand
-  | ClaimCommand
-  | CheckpointCommand
-  | TaskCommand
-  | ProgressCommand
-  | MessageCommand
-  | ChannelCommand
-  | InboxCommand
-  | ResourceCommand
-  | DecisionCommand
-  | ActivityCommand;
-
-/** What can have happened. */
-export type Event =
-  | LogEvent
-  | AgentEvent
-  | PresenceEvent
-  | ClaimEvent
-  | WaitEvent
-  | CheckpointEvent
-  | TaskEvent
-  | ProgressEvent
-  | MessageEvent
-  | ChannelEvent
-  | InboxEvent
-  | ResourceEvent
-  | DecisionEvent
-  | ActivityEvent;
-
-/** The nouns, in the order their effects join an entry. */
-export const slices = {
-  log,
-  agents,
-  presence,
-  claims,
-  waits,
-  checkpoints,
-  tasks,
-  progress,
-  messages,
-  channels,
-  inbox,
-  resources,
-  decisions,
-  activity,
-} as const;
-
-/** Schemas of the commands agents may send, by method. */
-export const commands = {
-  ...logCommands,
-  ...agentCommands,
-  ...claimCommands,
-  ...checkpointCommands,
-  ...taskCommands,
-  ...progressCommands,
-  ...messageCommands,
-  ...channelCommands,
-  ...inboxCommands,
-  ...resourceCommands,
-  ...decisionCommands,
-  ...activityCommands,
-} as const;
-
-/** Schemas of all events, by type. */
-export const events = {
-  ...logEvents,
-  ...agentEvents,
-  ...presenceEvents,
-  ...claimEvents,
-  ...waitEvents,
-  ...checkpointEvents,
-  ...taskEvents,
-  ...progressEvents,
-  ...messageEvents,
-  ...channelEvents,
-  ...inboxEvents,
-  ...resourceEvents,
-  ...decisionEvents,
-  ...activityEvents,
-} as const;
-
-/** Every rejection a command can meet in the model, by code. */
-export const rejections = {
-  ...logRejections,
-  ...agentRejections,
-  ...claimRejections,
-  ...acquireRejections,
-  ...deadlockRejections,
-  ...waitRejections,
-  ...taskRejections,
-  ...messageRejections,
-  ...channelRejections,
-  ...inboxRejections,
-  ...threadRejections,
-  ...resourceRejections,
-  ...decisionRejections,
-} as const;
-
-/** Every question the state answers, by method. */
-export const queries = {
-  ...stateQueries,
-  ...agentQueries,
-  ...claimQueries,
-  ...waitQueries,
-  ...checkpointQueries,
-  ...taskQueries,
-  ...progressQueries,
-  ...channelQueries,
-  ...inboxQueries,
-  ...threadQueries,
-  ...resourceQueries,
-  ...decisionQueries,
-  ...activityQueries,
-} as const;
-
-/** Every question about the past, by method. */
-export const pasts = { ...pathPasts, ...taskPasts } as const;
-
-export type SliceName = keyof State;
 type AnySlice = Slice<unknown, { readonly type: string }, { readonly type: string }>;
 type Handler = (slice: unknown, event: Event, at: At) => unknown;
 type Decide = (state: State, command: Command, context: Context) => Decision;
@@ -495,15 +230,6 @@ export function load(rows: Iterable<readonly [string, ...Row]>): State {
   }
   return Object.fromEntries(named.map(([name, slice]) => [name, slice.load(parts.get(name) ?? [])])) as never;
 }
-
-/** The tables of the protocol, for schema checks and the reference. */
-export const tables: {
-  readonly commands: { readonly [method: string]: ObjectShape };
-  readonly events: { readonly [type: string]: ObjectShape };
-  readonly rejections: { readonly [code: string]: Refusal };
-  readonly queries: { readonly [method: string]: Query };
-  readonly pasts: { readonly [method: string]: Past };
-} = { commands, events, rejections: rejections as never, queries: queries as never, pasts: pasts as never };
 
 const owings = named.flatMap(([, { owes }]) => (owes === undefined ? [] : [owes]));
 

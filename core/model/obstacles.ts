@@ -34,18 +34,24 @@ export function ownClaim(state: State, want: Want): Claim | undefined {
   return claim?.holder === want.agent && !want.fresh ? claim : undefined;
 }
 
-/** What a wait wants by now: a holder's wait leaves as it is what it does not name, and may join what is held. */
+/**
+ * What a wait wants by now. Where its agent holds the id, a wait without a scope wants nothing more than that, and one
+ * that joins wants both; otherwise it wants what it said, so that no grant can put a new obstacle before it.
+ */
 export function wantNow(state: State, wait: Wait): Want {
   const { claim, agent, fresh = false, shared = false, acrossWorktrees = false } = wait;
   const asked: Want = { claim, agent, shared, acrossWorktrees, fresh };
   const mine = ownClaim(state, asked);
-  const scope = mine === undefined || wait.joins !== true ? wait.scope : joint(mine.scope, wait.scope);
-  const wanted = scope ?? mine?.scope;
+  const like = wait.scope === undefined && mine !== undefined ? mine : asked;
+  const scope =
+    mine === undefined || (wait.scope !== undefined && !wait.joins)
+      ? wait.scope
+      : joint(mine.scope, wait.scope);
   return {
     ...asked,
-    shared: wait.shared ?? mine?.shared ?? false,
-    acrossWorktrees: wait.acrossWorktrees ?? mine?.acrossWorktrees ?? false,
-    ...(wanted === undefined ? {} : { scope: wanted }),
+    shared: like.shared,
+    acrossWorktrees: like.acrossWorktrees,
+    ...(scope === undefined ? {} : { scope }),
   };
 }
 

@@ -272,7 +272,8 @@ function granted(state: State, wait: Wait, want: Want, context: Context): Event 
   const closes = { agent, submission };
   const mine = ownClaim(state, want);
   if (mine === undefined) return { ...grant(state, want, asked, ttlMs, context), closes };
-  const given: Terms = joins && want.scope !== undefined ? { ...asked, scope: want.scope } : asked;
+  const { shared, acrossWorktrees, scope } = want;
+  const given: Terms = { ...asked, shared, acrossWorktrees, ...(scope === undefined ? {} : { scope }) };
   if (epoch !== undefined) return { ...extension(mine, given, ttlMs, context.nowMs), closes };
   return { ...grant(state, want, { ...termsHeld(mine), ...given }, ttlMs, context), closes };
 }
