@@ -1,5 +1,6 @@
 /**
- * Limits: every bound in the system, with its reason. Those a client can meet are published by `session.open`.
+ * Limits: every bound in the system, with its reason. Those a client can meet are published by
+ * `session.open`.
  */
 
 const KiB = 1024;
@@ -16,7 +17,8 @@ export const limits = {
   nestingMax: 32,
   keysMax: 256,
   /**
-   * Depth of a free-form object. Less than `nestingMax`, because what came in a request goes out deeper, inside an
+   * Depth of a free-form object. Less than `nestingMax`, because what came in a request goes out deeper,
+   * inside an
    * entry, a page of entries, a result and a batch.
    */
   freeNestingMax: 16,
@@ -39,7 +41,9 @@ export const limits = {
   attachmentBytesMax: 256 * KiB,
   /** Names, roles, patterns and channels one message may be addressed to. */
   addressesMax: 100,
-  /** Agents they may stand for: each has an inbox entry of its own. A broadcast has none, and needs no bound. */
+  /**
+   * Agents they may stand for: each has an inbox entry of its own. A broadcast has none, and needs no bound.
+   */
   recipientsMax: 10_000,
   /** Messages acknowledged one by one in one command; `upTo` has no bound. */
   acknowledgedMax: 1000,
@@ -70,13 +74,18 @@ export const limits = {
   claimsPerAgentMax: 128,
   /** Waits one agent may have open: each is looked at when something is freed. */
   waitsPerAgentMax: 128,
-  /** Resources one agent may offer, and reservations it may hold: all offers end in one entry when it is gone. */
+  /**
+   * Resources one agent may offer, and reservations it may hold: all offers end in one entry when it is gone.
+   */
   offersPerAgentMax: 128,
   reservationsPerAgentMax: 128,
   resourceUnitsMax: 1_000_000,
   conflictsShown: 20,
   nearbyShown: 20,
-  /** Receipts, members or reservations shown with one message, channel or resource: a page stays below a frame. */
+  /**
+   * Receipts, members or reservations shown with one message, channel or resource: a page stays below a
+   * frame.
+   */
   partsShown: 1000,
 
   // Presence.
@@ -155,7 +164,9 @@ export const limits = {
   yieldMs: 4,
   /** Commits that take longer on average are made by a worker, so that the hub stays responsive. */
   slowCommitMs: 10,
-  /** Write-ahead bytes after which they are brought home by a worker: bounds the file and the next opening. */
+  /**
+   * Write-ahead bytes after which they are brought home by a worker: bounds the file and the next opening.
+   */
   checkpointBytes: 4 * MiB,
   /** Freed when the disk is full, so that closing well still has room. */
   reserveBytes: 256 * KiB,
@@ -190,7 +201,10 @@ export const limits = {
   clientPendingMax: 65_536,
   /** Requests in flight that are kept for follows and reads while waits take all the others. */
   clientReserved: 16,
-  /** Entries, and about how many bytes of them, wait for a slow reader; then it reads on from the log when it has time. */
+  /**
+   * Entries, and about how many bytes of them, wait for a slow reader; then it reads on from the log when it
+   * has time.
+   */
   followBufferEntries: 1024,
   followBufferBytes: 4 * MiB,
   /** A follower this close to the others is sent what it lacks; one further behind reads pages of the log. */

@@ -1,7 +1,8 @@
 /**
  * The bytes of what a log stores: MessagePack, each piece readable on its own.
  *
- * A plain `new Packr()` writes its record definitions into every piece. One with shared structures would write pieces
+ * A plain `new Packr()` writes its record definitions into every piece. One with shared structures would
+ * write pieces
  * that only itself can read.
  */
 import { Packr, Unpackr } from "msgpackr";

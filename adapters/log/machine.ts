@@ -45,7 +45,10 @@ export function now(clock: Clock): Moment {
   return { boot: bootId(), monoMs: clock.monotonicMs(), wallMs: clock.wallMs() };
 }
 
-/** Milliseconds from one moment to another: elapsed within one boot, else by the wall clock; never less than 0. */
+/**
+ * Milliseconds from one moment to another: elapsed within one boot, else by the wall clock; never less than
+ * 0.
+ */
 export function elapsedMs(from: Moment, to: Moment): number {
   const sameBoot = from.boot !== NO_BOOT && from.boot === to.boot;
   return Math.max(0, sameBoot ? to.monoMs - from.monoMs : to.wallMs - from.wallMs);

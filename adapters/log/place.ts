@@ -54,7 +54,10 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** Makes an empty file for its owner only, so that the database and its companions are never readable by others. */
+/**
+ * Makes an empty file for its owner only, so that the database and its companions are never readable by
+ * others.
+ */
 export function makeFile(file: string): void {
   try {
     closeSync(openSync(file, "wx", 0o600));

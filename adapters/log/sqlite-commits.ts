@@ -23,7 +23,8 @@ export interface Commits {
 }
 
 /**
- * The worker's file: beside this one in the sources and in `dist`, in `../adapters/log` from a bundle in `dist/bin`;
+ * The worker's file: beside this one in the sources and in `dist`, in `../adapters/log` from a bundle in
+ * `dist/bin`;
  * `undefined` when it was not shipped.
  */
 function findWorker(): URL | undefined {
@@ -199,7 +200,8 @@ export function workerCommits(settings: CommitSettings): Commits {
 }
 
 /**
- * Commits on the calling thread as long as the disk is quick, which spares the way to another thread; once commits
+ * Commits on the calling thread as long as the disk is quick, which spares the way to another thread; once
+ * commits
  * take long on average a worker makes them, so that the calling thread is free again.
  */
 export function adaptiveCommits(settings: CommitSettings): Commits {

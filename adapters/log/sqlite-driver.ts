@@ -1,7 +1,8 @@
 /**
  * SQLite as this process has it: better-sqlite3 below Node 24, the built-in `node:sqlite` from there on.
  *
- * Statements are prepared once and kept, rows are fetched by `all`: better-sqlite3 12 crashes newer runtimes when a
+ * Statements are prepared once and kept, rows are fetched by `all`: better-sqlite3 12 crashes newer runtimes
+ * when a
  * statement is collected, and iterating row by row is half as fast.
  */
 import type Database from "better-sqlite3";

@@ -23,7 +23,9 @@ export interface SqliteOptions {
   readonly durability?: "full" | "relaxed";
   /** Open a log that lost entries, and go on behind a gap in the numbers (LO8). */
   readonly acceptLoss?: boolean;
-  /** Where commits are made. Default: inline, which is faster, until the disk proves slow; then in a worker. */
+  /**
+   * Where commits are made. Default: inline, which is faster, until the disk proves slow; then in a worker.
+   */
   readonly commits?: "inline" | "worker";
   /** Open for reading only. */
   readonly readOnly?: boolean;

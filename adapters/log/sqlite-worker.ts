@@ -1,5 +1,6 @@
 /**
- * The worker of a log: commits in a thread of its own, and brings the write-ahead log home beside the writers.
+ * The worker of a log: commits in a thread of its own, and brings the write-ahead log home beside the
+ * writers.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { Failure, type FailureCode } from "../../core/failures.ts";

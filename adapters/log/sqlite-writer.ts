@@ -1,5 +1,6 @@
 /**
- * Writing to a log's database: appends, the witness, bringing the write-ahead log home. Synchronous; runs on the
+ * Writing to a log's database: appends, the witness, bringing the write-ahead log home. Synchronous; runs on
+ * the
  * calling thread or in the worker.
  */
 import { closeSync, existsSync, fdatasyncSync, openSync } from "node:fs";
@@ -21,7 +22,10 @@ export type AppendOutcome =
   | { readonly kind: "behind"; readonly head: Seq }
   | { readonly kind: "busy" };
 
-/** Appends a row when the head is right before it. Throws `log.full`, `log.read-only` or `log.unknown-outcome`. */
+/**
+ * Appends a row when the head is right before it. Throws `log.full`, `log.read-only` or
+ * `log.unknown-outcome`.
+ */
 export function appendRow(db: SqliteFile, row: NewRow): AppendOutcome {
   try {
     if (!db.lock()) return { kind: "busy" };
@@ -53,7 +57,8 @@ function appendFailure(file: string, error: unknown): Failure {
 export function witnessLog(db: SqliteFile, place: Place): boolean {
   if (!db.lock()) return false;
   try {
-    // A relaxed commit, of whatever process, is not on the disk yet, and the witness must never be ahead of the log.
+    // A relaxed commit, of whatever process, is not on the disk yet, and the witness must never be ahead of
+    // the log.
     syncFile(`${place.file}-wal`);
     raiseWitness(place.witness, db.tailLink());
   } finally {
@@ -74,7 +79,8 @@ function syncFile(file: string): void {
 }
 
 /**
- * Brings the write-ahead log home: most of it beside the writers, the little that is left while they wait, so that the
+ * Brings the write-ahead log home: most of it beside the writers, the little that is left while they wait, so
+ * that the
  * file starts anew however busy they are.
  */
 export function checkpoint(db: SqliteFile): void {

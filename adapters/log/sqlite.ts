@@ -1,5 +1,6 @@
 /**
- * A log in a SQLite file: one row an append, chained by hashes, durable before it is acknowledged, open to any number
+ * A log in a SQLite file: one row an append, chained by hashes, durable before it is acknowledged, open to
+ * any number
  * of processes of one machine.
  */
 import { statSync } from "node:fs";
@@ -344,7 +345,10 @@ export class SqliteLog implements EventLog {
     this.#winsInRow = 0;
   }
 
-  /** Whoever keeps winning while others want to write too stands back for a moment; else the fastest wins them all. */
+  /**
+   * Whoever keeps winning while others want to write too stands back for a moment; else the fastest wins them
+   * all.
+   */
   async #letOthers(): Promise<void> {
     this.#yieldNext = false;
     await pause(Math.random() * limits.yieldMs);

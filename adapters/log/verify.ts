@@ -48,7 +48,8 @@ function problemOf(error: unknown): LogProblem {
 }
 
 /**
- * Checks the whole log in `file`, also while it is written to. Damage is reported, not thrown; throws `log.unusable`
+ * Checks the whole log in `file`, also while it is written to. Damage is reported, not thrown; throws
+ * `log.unusable`
  * or `log.format` when there is no log to check.
  */
 export async function verifyLog(file: string): Promise<LogReport> {

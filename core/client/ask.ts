@@ -6,7 +6,10 @@ import type { Entry } from "../model/slice.ts";
 import type { Client } from "./client.ts";
 
 export interface AskOptions {
-  /** How long to wait for the answer, in milliseconds; absent: as long as it takes. A late one is in the thread. */
+  /**
+   * How long to wait for the answer, in milliseconds; absent: as long as it takes. A late one is in the
+   * thread.
+   */
   readonly timeoutMs?: number;
   readonly thread?: string;
   readonly attachments?: readonly object[];

@@ -175,7 +175,8 @@ export class Calls {
     if (pending === undefined) return;
     const error = errorOf(body);
     if (isNewAfterAll(pending, error)) {
-      // Sent once, under an id nobody else has, and refused: it had no effect, the client was only silent for long.
+      // Sent once, under an id nobody else has, and refused: it had no effect, the client was only silent for
+      // long.
       this.seen = Math.max(this.seen, Number((error as Refused).fields.floor));
       delete pending.sentAfter;
       pending.sends = 0;

@@ -1,5 +1,6 @@
 /**
- * The client: one agent's way to a hub, the same over every transport. Submits, asks, follows; reconnects and resumes.
+ * The client: one agent's way to a hub, the same over every transport. Submits, asks, follows; reconnects and
+ * resumes.
  */
 import { Observable, shareReplay } from "rxjs";
 import { Failure } from "../failures.ts";
@@ -40,7 +41,10 @@ export interface ClientOptions {
   readonly onNotice?: (notice: Notice) => void;
 }
 
-/** What happens to the connection. `ended`: it is not made again; every call from now on fails with that error. */
+/**
+ * What happens to the connection. `ended`: it is not made again; every call from now on fails with that
+ * error.
+ */
 export type Notice =
   | { readonly kind: "up"; readonly hub: string; readonly log: string; readonly seq: number }
   | { readonly kind: "down"; readonly reason: string }
@@ -49,7 +53,8 @@ export type Notice =
   | { readonly kind: "odd"; readonly why: string };
 
 /**
- * Opens a session. Rejects with what `dial` says, with `Refused` when the hub does not let the agent in, or with
+ * Opens a session. Rejects with what `dial` says, with `Refused` when the hub does not let the agent in, or
+ * with
  * `hub.unreachable`; later breaks mend themselves.
  */
 export async function openClient(options: ClientOptions): Promise<Client> {
@@ -61,11 +66,15 @@ export async function openClient(options: ClientOptions): Promise<Client> {
 export class Client {
   readonly agent: string;
   readonly clock: Clock;
-  /** Entries from the moment of subscription on, each once and in order. Completes when the client is closed. */
+  /**
+   * Entries from the moment of subscription on, each once and in order. Completes when the client is closed.
+   */
   readonly entries$: Observable<Entry>;
   /**
-   * A copy of the state, folded here: once it is as new as the log was at subscription, then after each change. As
-   * much of it as the agent may read. Fails with `log.horizon` where the beginning of the log was compacted away.
+   * A copy of the state, folded here: once it is as new as the log was at subscription, then after each
+   * change. As
+   * much of it as the agent may read. Fails with `log.horizon` where the beginning of the log was compacted
+   * away.
    */
   readonly state$: Observable<State>;
   private readonly options: ClientOptions;
@@ -153,8 +162,10 @@ export class Client {
   }
 
   /**
-   * Calls a method and resolves with its answer, once, however often the connection breaks meanwhile. Rejects with
-   * `Refused` (nothing was changed) or `Failure`: `usage` for params that do not fit, `hub.timeout` after `timeoutMs`,
+   * Calls a method and resolves with its answer, once, however often the connection breaks meanwhile. Rejects
+   * with
+   * `Refused` (nothing was changed) or `Failure`: `usage` for params that do not fit, `hub.timeout` after
+   * `timeoutMs`,
    * `busy`, `closed` … An indefinite one may have happened: call again with its `submission` to find out.
    */
   async call<M extends Method>(method: M, params: Params<M>, options: CallOptions = {}): Promise<Result<M>> {
@@ -166,7 +177,9 @@ export class Client {
     return (await this.calls.call(method, params, options)).result;
   }
 
-  /** Entries after a cursor, then those to come. Close it, or leave the loop, when they are no longer wanted. */
+  /**
+   * Entries after a cursor, then those to come. Close it, or leave the loop, when they are no longer wanted.
+   */
   follow(options: FollowOptions = {}): Following {
     return this.follows.open(options);
   }
@@ -181,7 +194,9 @@ export class Client {
     return ask(this, to, body, options);
   }
 
-  /** Says goodbye and ends everything: open calls fail with `closed`, followings end, leases count as lost. */
+  /**
+   * Says goodbye and ends everything: open calls fail with `closed`, followings end, leases count as lost.
+   */
   close(): Promise<void> {
     this.closing ??= this.link.close(new Failure("closed", "The client was closed."));
     return this.closing;

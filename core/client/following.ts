@@ -1,7 +1,8 @@
 /**
  * A following: one reader's place in the log, with a bounded store of what it has not read yet.
  *
- * Invariant: what is stored and what was read are all the wanted entries up to `reached`, in order, each once.
+ * Invariant: what is stored and what was read are all the wanted entries up to `reached`, in order, each
+ * once.
  */
 import { assert, type Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
@@ -26,8 +27,10 @@ export interface Source {
 }
 
 /**
- * Entries in order, each once, also over breaks of the connection. Begins with the first `next`; one reader only.
- * Throws `Refused` (`log.horizon`, `log.ahead`, `log.unknown`) when it cannot go on without leaving something out,
+ * Entries in order, each once, also over breaks of the connection. Begins with the first `next`; one reader
+ * only.
+ * Throws `Refused` (`log.horizon`, `log.ahead`, `log.unknown`) when it cannot go on without leaving something
+ * out,
  * and ends when it or the client is closed.
  */
 export class Following implements AsyncIterableIterator<Entry> {

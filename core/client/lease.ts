@@ -1,8 +1,10 @@
 /**
  * A lease: a claim that renews itself, and says when it is lost.
  *
- * The holder counts its deadline from when it *sent* the request that was granted or renewed, less 2 % for clocks that
- * run apart, so it gives up before the hub does. That is courtesy: what keeps a superseded holder from acting is the
+ * The holder counts its deadline from when it *sent* the request that was granted or renewed, less 2 % for
+ * clocks that
+ * run apart, so it gives up before the hub does. That is courtesy: what keeps a superseded holder from acting
+ * is the
  * epoch, which every command under the claim carries.
  */
 import { Failure } from "../failures.ts";
@@ -21,7 +23,8 @@ export interface LeaseOptions extends Omit<Params<"claim.acquire">, "claim">, Ca
 /** Why a lease is lost. */
 export interface LostReason {
   /**
-   * `expired`: no renewal was acknowledged in time. `closed`: the client was closed or turned away. The others are
+   * `expired`: no renewal was acknowledged in time. `closed`: the client was closed or turned away. The
+   * others are
    * the hub's: superseded, handed over, ended.
    */
   readonly code: "expired" | "closed" | "claim.stale" | "claim.not-holder" | "claim.unknown";

@@ -1,7 +1,8 @@
 /**
  * The link: one session with a hub over connections that come and go.
  *
- * It dials, opens the session, and after a break does both again with a jittered back-off, until it is closed or the
+ * It dials, opens the session, and after a break does both again with a jittered back-off, until it is closed
+ * or the
  * hub says that trying again is of no use. Frames sent in one turn travel as one batch.
  */
 import { assert, Failure } from "../failures.ts";
@@ -41,7 +42,9 @@ export interface LinkOptions {
   readonly opening: SessionParams<"session.open">;
 }
 
-/** What the link tells. After `up` it takes requests; `down` ends that; after `ended` nothing comes any more. */
+/**
+ * What the link tells. After `up` it takes requests; `down` ends that; after `ended` nothing comes any more.
+ */
 export interface LinkListener {
   up(welcome: Welcome): void;
   message(message: Incoming): void;
@@ -57,7 +60,9 @@ type State = "dialling" | "opening" | "up" | "waiting" | "ended";
 const OPEN = "open";
 const CLOSE = "close";
 
-/** Frames gathered in one batch stay far below the limit, so that a full connection overshoots it by little. */
+/**
+ * Frames gathered in one batch stay far below the limit, so that a full connection overshoots it by little.
+ */
 const BATCH_BYTES = limits.frameBytesMax / 4;
 
 export class Link {
@@ -251,7 +256,10 @@ export class Link {
   }
 }
 
-/** How long to wait before the next try: up to twice as long each time, by chance, so that a fleet does not come at once. */
+/**
+ * How long to wait before the next try: up to twice as long each time, by chance, so that a fleet does not
+ * come at once.
+ */
 export function backOffMs(failures: number, chance: Chance): number {
   const most = Math.min(limits.reconnectMsMax, limits.reconnectMsMin * 2 ** Math.min(failures, 16));
   return Math.ceil(most * (0.25 + 0.75 * chance.fraction()));

@@ -1,5 +1,6 @@
 /**
- * A replica: a follower's copy of the state, folded from the entries it was sent with the hub's own reducer. Pure.
+ * A replica: a follower's copy of the state, folded from the entries it was sent with the hub's own reducer.
+ * Pure.
  *
  * Invariant: `state` is the fold of exactly the entries up to `seq`, as far as the follower may read them.
  */
@@ -29,7 +30,8 @@ export class Replica {
   }
 
   /**
-   * Folds entries that follow on. Throws `fold.failed` for a gap, a repeat, or an entry of a newer version; then
+   * Folds entries that follow on. Throws `fold.failed` for a gap, a repeat, or an entry of a newer version;
+   * then
    * nothing of this call was folded.
    */
   fold(entries: readonly Entry[]): State {

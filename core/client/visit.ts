@@ -1,5 +1,6 @@
 /**
- * A visit: one session for a few calls, for programs that come and go. A break is mended by calling again for a while;
+ * A visit: one session for a few calls, for programs that come and go. A break is mended by calling again for
+ * a while;
  * a command keeps its submission, so it takes effect once (SU1). Loads nothing of the model.
  */
 import { Failure } from "../failures.ts";
@@ -47,7 +48,8 @@ export function isQuery(method: string): boolean {
 }
 
 /**
- * Opens a session. Rejects with what `dial` says at the first try, or with `Refused` when the agent is not let in.
+ * Opens a session. Rejects with what `dial` says at the first try, or with `Refused` when the agent is not
+ * let in.
  */
 export async function openVisit(options: VisitOptions): Promise<Caller> {
   const visit = new Visit(options);

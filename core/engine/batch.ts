@@ -1,7 +1,8 @@
 /**
  * A batch: what one append will hold, and the state as it will be.
  *
- * Entries the hub adds by itself stand where they belong (LO2): what is due before the commands it affects, what was set
+ * Entries the hub adds by itself stand where they belong (LO2): what is due before the commands it affects,
+ * what was set
  * free right behind what freed it. What does not fit is owed to the next batch.
  */
 import { limits } from "../limits.ts";
@@ -125,7 +126,9 @@ export class Batch {
   }
 }
 
-/** Bytes an entry takes in its notification: an estimate for small ones, exact where it comes near the limit. */
+/**
+ * Bytes an entry takes in its notification: an estimate for small ones, exact where it comes near the limit.
+ */
 export function entryBytes(entry: Entry): number {
   const estimate = sizeOf(entry);
   // One UTF-16 unit is at most six bytes of JSON.

@@ -1,7 +1,8 @@
 /**
  * The engine: the host loop around log, clock, sequencer and sessions.
  *
- * One append is in flight at a time. What is durable is folded, then answered, then shown to followers, in that order
+ * One append is in flight at a time. What is durable is folded, then answered, then shown to followers, in
+ * that order
  * and in log order. An append whose outcome is unknown stops everything until the log was read again.
  */
 import type { Observable } from "rxjs";
@@ -39,7 +40,10 @@ import { Streams } from "./streams.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Tail } from "./tail.ts";
 
-/** Opens an engine on a log: recovers, then serves. Throws what `recover` throws, and `log.read-only` for a new log. */
+/**
+ * Opens an engine on a log: recovers, then serves. Throws what `recover` throws, and `log.read-only` for a
+ * new log.
+ */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log, chance, hash } = options;
   const fold = await recover(log);
@@ -173,8 +177,10 @@ export class Engine implements Host {
   }
 
   /**
-   * Submits a command and resolves with its outcome once it is durable. Throws `Failure`: `usage` for a command that does
-   * not fit its schema, else what the log says; an indefinite one may have happened, submit the same id again.
+   * Submits a command and resolves with its outcome once it is durable. Throws `Failure`: `usage` for a
+   * command that does
+   * not fit its schema, else what the log says; an indefinite one may have happened, submit the same id
+   * again.
    */
   submit(submission: Submission): Promise<Outcome> {
     const { id, agent, command, sentAfter, operator = false } = submission;

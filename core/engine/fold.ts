@@ -30,7 +30,8 @@ export function settled(fold: Fold): Fold {
 }
 
 /**
- * Folds one entry. With `edit`, the fold given must not be used any more. Throws `Fault` when no version of this
+ * Folds one entry. With `edit`, the fold given must not be used any more. Throws `Fault` when no version of
+ * this
  * program could fold it.
  */
 export function foldEntry(fold: Fold, entry: Entry, edit: Edit | undefined): Fold {
@@ -40,7 +41,8 @@ export function foldEntry(fold: Fold, entry: Entry, edit: Edit | undefined): Fol
 }
 
 /**
- * Folds stored entries, which follow on from the fold. The fold given stays valid. Throws `fold.failed`, naming the
+ * Folds stored entries, which follow on from the fold. The fold given stays valid. Throws `fold.failed`,
+ * naming the
  * seq, when one cannot be folded: a hub then serves nothing (hazards: poison).
  */
 export function foldAll(fold: Fold, entries: readonly Entry[]): Fold {

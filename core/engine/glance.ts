@@ -1,5 +1,6 @@
 /**
- * A glance: questions answered from a log without serving it. Nothing is written, nobody joins, what is due is shown as
+ * A glance: questions answered from a log without serving it. Nothing is written, nobody joins, what is due
+ * is shown as
  * overdue (AG8); what only commands need is not even loaded.
  */
 import { Failure } from "../failures.ts";
@@ -24,7 +25,8 @@ export interface GlanceOptions {
 export interface Glance {
   readonly fold: Fold;
   /**
-   * Answers a query by its method, as a session would: the answer with `seq` and `nowMs`, or a rejection. Throws
+   * Answers a query by its method, as a session would: the answer with `seq` and `nowMs`, or a rejection.
+   * Throws
    * `usage` for an unknown method and for params that do not fit.
    */
   answer(method: string, params: object): Promise<object | { readonly rejection: object }>;

@@ -1,5 +1,6 @@
 /**
- * History: questions about the past, answered from the log beside the event loop, never in front of a command.
+ * History: questions about the past, answered from the log beside the event loop, never in front of a
+ * command.
  */
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";

@@ -1,5 +1,6 @@
 /**
- * Log time: the newest entry's time plus what has elapsed since, on a clock that no jump of the wall clock moves.
+ * Log time: the newest entry's time plus what has elapsed since, on a clock that no jump of the wall clock
+ * moves.
  */
 import type { Clock } from "../ports/clock.ts";
 

@@ -33,7 +33,9 @@ export class Names {
     return size;
   }
 
-  /** Takes a name for a session. With the resume token of the one that is alone, that one is ended at once. */
+  /**
+   * Takes a name for a session. With the resume token of the one that is alone, that one is ended at once.
+   */
   claimName(
     session: Named,
     agent: string,

@@ -10,7 +10,8 @@ import { readSnapshot } from "./snapshot.ts";
 const BULK_ENTRIES = 2000;
 
 /**
- * What the log says: everything durable, folded. Throws `fold.failed`, `log.damaged`, `log.horizon`. Without receipts
+ * What the log says: everything durable, folded. Throws `fold.failed`, `log.damaged`, `log.horizon`. Without
+ * receipts
  * it is far quicker, and good for questions only.
  */
 export async function recover(log: EventLog, { receipts = true } = {}): Promise<Fold> {
@@ -18,7 +19,10 @@ export async function recover(log: EventLog, { receipts = true } = {}): Promise<
   return foldOn(log, fold);
 }
 
-/** The fold as it was right after entry `seq`, without receipts. Throws `log.horizon` when nothing tells any more. */
+/**
+ * The fold as it was right after entry `seq`, without receipts. Throws `log.horizon` when nothing tells any
+ * more.
+ */
 export async function foldAt(log: EventLog, seq: number, pause: () => Promise<void>): Promise<Fold> {
   let fold = await newestSnapshot(log, seq, false);
   if (fold.seq === seq) return settled(fold);

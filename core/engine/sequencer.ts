@@ -1,12 +1,17 @@
 /**
- * The sequencer: orders commands, decides them, and holds every outcome until its entries are durable. No I/O.
+ * The sequencer: orders commands, decides them, and holds every outcome until its entries are durable. No
+ * I/O.
  *
- * Work gathers in a queue. `ready` decides as much of it as one append may hold against the state as it will be, and
- * says what to append; the host appends, then calls exactly one of `committed`, `behind` or `failed`. Outcomes leave
- * in log order, and only then. Where nothing is to be appended the host must see that the head has not moved (LO4)
+ * Work gathers in a queue. `ready` decides as much of it as one append may hold against the state as it will
+ * be, and
+ * says what to append; the host appends, then calls exactly one of `committed`, `behind` or `failed`.
+ * Outcomes leave
+ * in log order, and only then. Where nothing is to be appended the host must see that the head has not moved
+ * (LO4)
  * before it calls `committed`.
  *
- * Invariant: `fold` is what is durable; nothing decided on top of it is seen outside before the append that made it true.
+ * Invariant: `fold` is what is durable; nothing decided on top of it is seen outside before the append that
+ * made it true.
  */
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
@@ -84,7 +89,10 @@ export class Sequencer {
   private readonly options: SequencerOptions;
   private queue: Item[] = [];
   private flight: Flight | undefined;
-  /** Causes whose consequences did not fit the last append; `undefined` stands for whatever is owed after a recovery. */
+  /**
+   * Causes whose consequences did not fit the last append; `undefined` stands for whatever is owed after a
+   * recovery.
+   */
   private owed: readonly (number | undefined)[] = [undefined];
   private readonly waiting = new Map<string, ((outcome: Outcome | Failure) => void)[]>();
   private readonly refused = new Refused();
@@ -130,7 +138,8 @@ export class Sequencer {
   }
 
   /**
-   * Decides the next batch. `undefined` while one is in flight or when there is nothing to do. With `unwritable`, only
+   * Decides the next batch. `undefined` while one is in flight or when there is nothing to do. With
+   * `unwritable`, only
    * what needs no append is answered, and commands that would are settled with that failure.
    */
   ready(nowMs: number, wallMs: number, unwritable?: Failure): Ready | undefined {
@@ -162,7 +171,10 @@ export class Sequencer {
     return ready;
   }
 
-  /** The append happened (or the head was where `ready` said): publishes the fold, releases the outcomes in order. */
+  /**
+   * The append happened (or the head was where `ready` said): publishes the fold, releases the outcomes in
+   * order.
+   */
   committed(): void {
     const flight = this.land();
     const { settings } = this.fold.state.log;
@@ -173,7 +185,10 @@ export class Sequencer {
     this.answerWaiting(flight.ready.entries);
   }
 
-  /** Others were faster: folds what they wrote; everything of the batch is decided again. Throws `fold.failed`. */
+  /**
+   * Others were faster: folds what they wrote; everything of the batch is decided again. Throws
+   * `fold.failed`.
+   */
   behind(entries: readonly Entry[]): void {
     const flight = this.land();
     for (const deadline of flight.lapsed) this.expiry.push(deadline);
@@ -181,7 +196,10 @@ export class Sequencer {
     this.learn(entries);
   }
 
-  /** The append certainly did not happen: those whose entries were in it are told so, the others are decided again. */
+  /**
+   * The append certainly did not happen: those whose entries were in it are told so, the others are decided
+   * again.
+   */
   failed(failure: Failure): void {
     const flight = this.land();
     for (const deadline of flight.lapsed) this.expiry.push(deadline);
@@ -193,7 +211,10 @@ export class Sequencer {
     this.queue = [...again, ...this.queue];
   }
 
-  /** Everything that waits is told `failure`, as indefinite where it may have happened; for when the engine stops. */
+  /**
+   * Everything that waits is told `failure`, as indefinite where it may have happened; for when the engine
+   * stops.
+   */
   abandon(failure: Failure): void {
     const { code, message, fields } = failure;
     const unsure = new Failure(code, message, { definite: false, fields });
@@ -309,7 +330,9 @@ export function outcomeOf(answer: NonNullable<ReturnType<typeof answerOf>>): Out
   return { ok: true, ...(answer.result as { readonly seq: number }) };
 }
 
-/** Refusals and empty acceptances that were given, so that a late duplicate cannot take effect (SU3). Bounded. */
+/**
+ * Refusals and empty acceptances that were given, so that a late duplicate cannot take effect (SU3). Bounded.
+ */
 class Refused {
   private readonly byKey = new Map<string, { readonly digest: string; readonly outcome: Outcome }>();
 

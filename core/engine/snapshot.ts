@@ -33,7 +33,9 @@ export async function writeSnapshot(
   return rows;
 }
 
-/** Reads the fold back, its indexes built; its receipts only where they are wanted. Throws `snapshot.damaged`. */
+/**
+ * Reads the fold back, its indexes built; its receipts only where they are wanted. Throws `snapshot.damaged`.
+ */
 export async function readSnapshot(store: SnapshotStore, seq: number, withReceipts = true): Promise<Fold> {
   const rows: (readonly [string, ...Row])[] = [];
   const receipts: (readonly unknown[])[] = [];

@@ -28,7 +28,10 @@ export class Snapshots {
     this.at = options.fold().seq;
   }
 
-  /** Starts one when enough was appended since. Writing costs as much as there is to write: the more, the rarer. */
+  /**
+   * Starts one when enough was appended since. Writing costs as much as there is to write: the more, the
+   * rarer.
+   */
   consider(): void {
     const every = Math.max(limits.snapshotEveryEntries, this.rows);
     if (this.running !== undefined || this.options.fold().seq - this.at < every) return;

@@ -1,6 +1,8 @@
 /**
- * Subscriptions: followers as cursors over the log. Nothing is queued for them: when a connection is full the engine
- * stops sending, and reads on from the cursor when it drains. A slow follower costs its own cursor and no more.
+ * Subscriptions: followers as cursors over the log. Nothing is queued for them: when a connection is full the
+ * engine
+ * stops sending, and reads on from the cursor when it drains. A slow follower costs its own cursor and no
+ * more.
  */
 import { limits } from "../limits.ts";
 import { redacted } from "../model/model.ts";
@@ -26,7 +28,9 @@ export interface SubscriptionsOptions {
   readonly head: () => number;
 }
 
-/** Bytes one frame of entries may hold: small enough that a full connection overshoots its limit by little. */
+/**
+ * Bytes one frame of entries may hold: small enough that a full connection overshoots its limit by little.
+ */
 const FRAME_BYTES = limits.frameBytesMax / 4;
 
 export class Subscriptions {

@@ -1,7 +1,8 @@
 /**
  * Acquire: deciding a `claim.acquire`, from its first reading to a grant, a place in the queue or a refusal.
  *
- * Order of precedence where several refusals apply: scope, own epoch, task, quota, holder of the id, overlaps, earlier
+ * Order of precedence where several refusals apply: scope, own epoch, task, quota, holder of the id,
+ * overlaps, earlier
  * waiters, deadlock.
  */
 import { limits } from "../limits.ts";
@@ -207,7 +208,8 @@ function again(state: State, command: Acquire, mine: Claim, asked: Terms, contex
 }
 
 /**
- * What a holder's wait for more of its claim says: where files and paths are added and nothing else changes, only
+ * What a holder's wait for more of its claim says: where files and paths are added and nothing else changes,
+ * only
  * those, to be joined to what is held by then; else the whole scope, so that it is found by all of it.
  */
 function awaited(command: Acquire, mine: Claim, terms: Terms, given: Terms) {
@@ -286,7 +288,9 @@ function queue(
   });
 }
 
-/** The scope to be read: the command's, or its task's where neither it nor the sender's claim has one (CL4). */
+/**
+ * The scope to be read: the command's, or its task's where neither it nor the sender's claim has one (CL4).
+ */
 function scopeFor(state: State, { claim, task, scope }: Acquire, { agent }: Context): Scope | undefined {
   const live = state.claims.live.get(claim);
   const has = live?.holder === agent && live.scope !== undefined && scope === undefined;

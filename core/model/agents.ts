@@ -1,7 +1,8 @@
 /**
  * Agents: who takes part, in which role, able to do what.
  *
- * Invariant: an agent once joined stays known under its name; leaving and being gone are presence, not oblivion.
+ * Invariant: an agent once joined stays known under its name; leaving and being gone are presence, not
+ * oblivion.
  * Claims, waits and inboxes belong to the name, not to a connection.
  */
 import { limits } from "../limits.ts";

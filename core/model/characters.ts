@@ -1,7 +1,8 @@
 /**
  * Characters: what one place of a glob may hold, classes such as `[a-c]`, and comparing without case.
  *
- * A `/` is in no class, and under case folding neither is a character that folding changes, since no folded path
+ * A `/` is in no class, and under case folding neither is a character that folding changes, since no folded
+ * path
  * has one: so two classes have a character in common exactly when their ranges meet.
  */
 
@@ -13,7 +14,9 @@ const LAST_POINT = 0x10ffff;
 /** Any character of a segment: what `?` stands for. */
 export const ANY: Cell = [0, SLASH - 1, SLASH + 1, LAST_POINT];
 
-/** Where a class that begins at `at` ends (behind its `]`), or -1 when nothing closes it within its segment. */
+/**
+ * Where a class that begins at `at` ends (behind its `]`), or -1 when nothing closes it within its segment.
+ */
 export function classEnd(text: string, at: number): number {
   let i = at + 1;
   if (text[i] === "!" || text[i] === "^") i++;

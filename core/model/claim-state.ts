@@ -1,8 +1,10 @@
 /**
  * The claims' part of the state, and the only functions that change it.
  *
- * Invariant: no two live claims of different holders overlap within one worktree (or across, where one asks for it),
- * unless both are shared; and every epoch is the seq of the entry that granted it, so none is ever given twice.
+ * Invariant: no two live claims of different holders overlap within one worktree (or across, where one asks
+ * for it),
+ * unless both are shared; and every epoch is the seq of the entry that granted it, so none is ever given
+ * twice.
  * `order`, `holdings` and `endedOrder` say the same as `live` and `ended`, in another order.
  */
 import { type Edit, KeyMap } from "./map.ts";
@@ -136,7 +138,8 @@ export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
 }
 
 /**
- * Same epoch, other terms: only what changed is touched. `owed`: it is itself owed to a waiter, so that what was freed
+ * Same epoch, other terms: only what changed is touched. `owed`: it is itself owed to a waiter, so that what
+ * was freed
  * before it stands too.
  */
 export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At, owed = false): ClaimsState {
@@ -147,7 +150,10 @@ export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At,
   return freeing({ ...moved, ...entered(moved, after, at.edit) }, before, at, owed);
 }
 
-/** Notes what an entry sets free; what was freed before is forgotten, unless the entry is itself owed for that. */
+/**
+ * Notes what an entry sets free; what was freed before is forgotten, unless the entry is itself owed for
+ * that.
+ */
 export function freeing(slice: ClaimsState, { claim, scope }: Freed, at: At, owed = false): ClaimsState {
   const freed: Freed = scope === undefined ? { claim } : { claim, scope };
   const items = owed || slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];

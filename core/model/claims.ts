@@ -1,7 +1,8 @@
 /**
  * Claims: leases over an id and, perhaps, a scope, each grant fenced by an epoch.
  *
- * A lease's length is a lower bound. Two agents may for a moment both believe they hold; only the one with the
+ * A lease's length is a lower bound. Two agents may for a moment both believe they hold; only the one with
+ * the
  * current epoch can act.
  */
 import { limits } from "../limits.ts";
@@ -11,7 +12,6 @@ import {
   type Claim,
   type ClaimsState,
   end,
-  type Freed,
   freeing,
   granted,
   indexed,
@@ -261,10 +261,8 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
     "claim.granted": (slice, event, at) => {
       const before = slice.live.get(event.claim);
       const claim = granted(event, before?.holder === event.holder ? before : undefined, at.atMs);
-      // Its holder may have waited for it besides, and wants by now only more of what it has.
-      const freed: Freed = before ?? { claim: claim.claim };
-      const left = before === undefined ? slice : remove(slice, before, at);
-      return put(freeing(left, freed, at, event.closes !== undefined), claim, at);
+      if (before === undefined) return put(slice, claim, at);
+      return put(freeing(remove(slice, before, at), before, at, event.closes !== undefined), claim, at);
     },
     "claim.renewed": (slice, event, at) => {
       const before = slice.live.get(event.claim);
@@ -341,7 +339,10 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
   },
 };
 
-/** The claim, when `context.agent` holds it under `epoch` (where one is given); else the refusal (CL13 to CL15). */
+/**
+ * The claim, when `context.agent` holds it under `epoch` (where one is given); else the refusal (CL13 to
+ * CL15).
+ */
 export function heldClaim(
   state: State,
   claim: string,

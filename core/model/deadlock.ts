@@ -1,8 +1,10 @@
 /**
- * Deadlock: whether a wait would close a cycle of agents each holding, or queued before another for, what the next
+ * Deadlock: whether a wait would close a cycle of agents each holding, or queued before another for, what the
+ * next
  * one waits for (WA4).
  *
- * The graph is never stored: its edges are what stands in the way of each wait right now, so an ended wait can leave
+ * The graph is never stored: its edges are what stands in the way of each wait right now, so an ended wait
+ * can leave
  * no false edge behind (WA5). A search visits each wait once.
  */
 import { limits } from "../limits.ts";
@@ -17,7 +19,10 @@ import type { Wait } from "./waits.ts";
 const CYCLE_SHOWN = 100;
 
 const id = string("id", limits.idMax);
-/** One step of a cycle: `agent` waits for the claim `waitsFor`, while holding what the one before it waits for. */
+/**
+ * One step of a cycle: `agent` waits for the claim `waitsFor`, while holding what the one before it waits
+ * for.
+ */
 export const cycle = list(object({ agent: id, holds: optional(id), waitsFor: id }), CYCLE_SHOWN);
 export type Cycle = Of<typeof cycle>;
 
@@ -139,21 +144,18 @@ function waitsOf(state: State, agent: string): readonly Waiting[] {
 }
 
 /**
- * Who stands in the way of a wait. Of an id's own queue only the nearest agent's first place: the rest follows through
- * it, since an agent stands in line from its first place on.
+ * Who stands in the way of a wait. Of an id's own queue only the one right before: the rest follows through
+ * it.
  */
 function* edges(state: State, { want, before }: Waiting): IterableIterator<Edge> {
   const held = state.claims.live.get(want.claim);
   if (held !== undefined && held.holder !== want.agent) yield { agent: held.holder, holds: held.claim };
   for (const { holder, claim } of overlapping(state, want)) yield { agent: holder, holds: claim };
-  const inLine = new Set<string>();
-  let nearest: Wait | undefined;
+  let last: Wait | undefined;
   for (const wait of waitsAhead(state, want, before)) {
     if (wait.claim !== want.claim) yield { agent: wait.agent };
-    else if (wait.agent !== held?.holder && !inLine.has(wait.agent)) {
-      inLine.add(wait.agent);
-      nearest = wait;
-    }
+    // A holder's own wait does not stand behind the others in line.
+    else if (wait.agent !== held?.holder) last = wait;
   }
-  if (nearest !== undefined) yield { agent: nearest.agent };
+  if (last !== undefined) yield { agent: last.agent };
 }

@@ -59,7 +59,10 @@ export function decide(state: State, command: Command, context: Context): Decisi
   return { events: joined(state, decision.events, context) };
 }
 
-/** What becomes of something that was due, as the events of one entry by the hub; `undefined` when it is not (any more). */
+/**
+ * What becomes of something that was due, as the events of one entry by the hub; `undefined` when it is not
+ * (any more).
+ */
 export function lapse(
   state: State,
   name: SliceName,
@@ -90,8 +93,10 @@ export function owes(state: State): boolean {
 }
 
 /**
- * Folds one entry. Total over schema-valid entries of known types; throws a `Fault` for an unknown type, which a newer
- * version wrote. With `edit`, parts of the state created under the same edit are changed in place: the state given must
+ * Folds one entry. Total over schema-valid entries of known types; throws a `Fault` for an unknown type,
+ * which a newer
+ * version wrote. With `edit`, parts of the state created under the same edit are changed in place: the state
+ * given must
  * then not be used any more.
  */
 export function evolve(state: State, entry: Entry, edit?: Edit): State {
@@ -148,8 +153,10 @@ export function defersAnswer(entry: Entry): boolean {
 }
 
 /**
- * What the sender of a command is told, derived from the entry alone: the same today, after a restart and on any hub.
- * `undefined` when the entry left the command waiting. An entry may end others' waits besides: with `closes`, what
+ * What the sender of a command is told, derived from the entry alone: the same today, after a restart and on
+ * any hub.
+ * `undefined` when the entry left the command waiting. An entry may end others' waits besides: with `closes`,
+ * what
  * the sender of that waiting command is told.
  */
 export function answerOf(
@@ -210,7 +217,9 @@ export function settle(state: State): State {
   return Object.fromEntries(settled) as unknown as State;
 }
 
-/** The state before the first entry, without indexes: where a bulk fold begins. `settle` what comes out of it. */
+/**
+ * The state before the first entry, without indexes: where a bulk fold begins. `settle` what comes out of it.
+ */
 export function bare(): State {
   return Object.fromEntries(named.map(([name, slice]) => [name, slice.initial])) as unknown as State;
 }

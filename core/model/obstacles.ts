@@ -1,8 +1,10 @@
 /**
  * Obstacles: what stands between an agent and a claim it wants.
  *
- * Three things can: the id is held by another, a live claim of another overlaps the scope, or an earlier waiter wants
- * what the newcomer wants (no barging, WA3). One's own claims and waits never stand in one's way (CL8). Everything
+ * Three things can: the id is held by another, a live claim of another overlaps the scope, or an earlier
+ * waiter wants
+ * what the newcomer wants (no barging, WA3). One's own claims and waits never stand in one's way (CL8).
+ * Everything
  * here reads through indexes, so the cost does not grow with the number of live claims.
  */
 import type { Claim } from "./claim-state.ts";
@@ -35,7 +37,8 @@ export function ownClaim(state: State, want: Want): Claim | undefined {
 }
 
 /**
- * What a wait wants by now. Where its agent holds the id, a wait without a scope wants nothing more than that, and one
+ * What a wait wants by now. Where its agent holds the id, a wait without a scope wants nothing more than
+ * that, and one
  * that joins wants both; otherwise it wants what it said, so that no grant can put a new obstacle before it.
  */
 export function wantNow(state: State, wait: Wait): Want {
@@ -80,7 +83,8 @@ export function* nearby(state: State, want: Want): IterableIterator<Claim> {
 }
 
 /**
- * Waits of others, earlier than `before`, that the wanted claim would barge past, in any order. Waits that the agent's
+ * Waits of others, earlier than `before`, that the wanted claim would barge past, in any order. Waits that
+ * the agent's
  * own claim of the id stands in the way of already are not news to anybody; nor are those for that id itself.
  */
 export function* waitsAhead(state: State, want: Want, before: number): IterableIterator<Wait> {
@@ -89,9 +93,8 @@ export function* waitsAhead(state: State, want: Want, before: number): IterableI
   const mine = ownClaim(state, want);
   for (const seq of mine === undefined ? (waits.byClaim.get(want.claim) ?? []) : []) {
     const wait = waits.bySeq.get(seq);
-    // From its own earlier place in the line on, an agent is no newcomer.
-    if (seq >= before || wait?.agent === want.agent) break;
-    if (wait !== undefined) yield wait;
+    if (seq >= before) break;
+    if (wait !== undefined && wait.agent !== want.agent) yield wait;
   }
   if (want.scope === undefined || waits.index === undefined) return;
   for (const key of waits.index.overlapping(want.scope, { acrossWorktrees: true })) {

@@ -29,8 +29,10 @@ export function cursorSeq(paging: Paging, fallback: number): number {
 }
 
 /**
- * Takes a page from rows that are in order and already start at the cursor. `show` may leave a row out by returning
- * `undefined`. A page holds at most `limit` items and about `limits.pageBytesMax` bytes, but at least one item.
+ * Takes a page from rows that are in order and already start at the cursor. `show` may leave a row out by
+ * returning
+ * `undefined`. A page holds at most `limit` items and about `limits.pageBytesMax` bytes, but at least one
+ * item.
  */
 export function page<K extends string | number, V, T>(
   rows: Iterable<readonly [K, V]>,

@@ -1,8 +1,10 @@
 /**
  * Paths: the one spelling of a file or pattern, and what is wrong with it when it has none.
  *
- * Both are relative to the root of a worktree: NFC, `/` between segments, no `.`, `..` or empty segment. Braces are
- * unfolded here; everything behind this file deals with alternatives, in which only `*`, `?` and classes are special.
+ * Both are relative to the root of a worktree: NFC, `/` between segments, no `.`, `..` or empty segment.
+ * Braces are
+ * unfolded here; everything behind this file deals with alternatives, in which only `*`, `?` and classes are
+ * special.
  */
 import { limits } from "../limits.ts";
 import { classCells, classEnd } from "./characters.ts";
@@ -27,7 +29,9 @@ function invalid(why: string): PathProblem {
   return { kind: "invalid", why };
 }
 
-/** The canonical spelling of an exact file name, in which no character is special; `undefined` for the root. */
+/**
+ * The canonical spelling of an exact file name, in which no character is special; `undefined` for the root.
+ */
 export function normaliseFile(text: string): { readonly path: string } | { readonly problem: PathProblem } {
   if (text.length > limits.pathMax) return { problem: tooLong };
   if (!UNSETTLED.test(text)) return { path: text };
@@ -141,7 +145,8 @@ function unfold(pieces: readonly Piece[]): readonly string[] {
 }
 
 /**
- * Keeps the braces as written where each stays within one ordinary segment, since folding the others then does the
+ * Keeps the braces as written where each stays within one ordinary segment, since folding the others then
+ * does the
  * same to every alternative. Otherwise one brace around all alternatives says the same.
  */
 function canonicalText(pieces: readonly Piece[], alternatives: readonly string[]): string {

@@ -1,10 +1,13 @@
 /**
  * Patterns: the algebra of path patterns without braces, and whether two of them have a path in common.
  *
- * A segment is a sequence of characters with stars between them, and a pattern is a sequence of segments with `**`
- * between them: the same thing at two levels, a `Run`. Neighbours in a run do not constrain each other, which makes
+ * A segment is a sequence of characters with stars between them, and a pattern is a sequence of segments with
+ * `**`
+ * between them: the same thing at two levels, a `Run`. Neighbours in a run do not constrain each other, which
+ * makes
  * intersection simple and exact at both levels (`meets`):
- * - both starred: what stands before the first star must agree, and what stands after the last. The rest always
+ * - both starred: what stands before the first star must agree, and what stands after the last. The rest
+ * always
  *   fits: the longer beginning, one's middle, the other's middle, the longer end is a word of both;
  * - one starred: the other has a fixed length, and each middle piece goes to the first place where it fits;
  * - none starred: place by place.
@@ -13,7 +16,9 @@
 
 import { ANY, type Cell, classCells, classEnd, foldPoint, foldText, sameCell } from "./characters.ts";
 
-/** A sequence of items, `starred` when anything may stand between its pieces; without a star all is in `head`. */
+/**
+ * A sequence of items, `starred` when anything may stand between its pieces; without a star all is in `head`.
+ */
 export interface Run<T> {
   readonly head: readonly T[];
   readonly mids: readonly (readonly T[])[];
@@ -196,7 +201,8 @@ export function partsMeet(a: Part, b: Part): boolean {
 }
 
 /**
- * How many comparisons at each place of a path a part may ask for. Nothing for literal text and for stars between
+ * How many comparisons at each place of a path a part may ask for. Nothing for literal text and for stars
+ * between
  * literal text, which are searched for in one go.
  */
 export function effortOf({ head, mids, tail }: Part): number {

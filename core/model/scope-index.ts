@@ -1,7 +1,8 @@
 /**
  * The index over live claims' scopes: finds the claims that overlap a scope without looking at the others.
  *
- * Each part of a scope is filed in a persistent tree (scope-places.ts). The places that a query's part can meet are
+ * Each part of a scope is filed in a persistent tree (scope-places.ts). The places that a query's part can
+ * meet are
  * walked lazily, and each claim found there is then checked exactly, so filing only has to be complete.
  *
  * Invariant: `all` has every claim. While their worktree labels are all the same (`only`), `groups` is empty;
@@ -23,15 +24,20 @@ const NO_WORKTREE = "";
 const NO_TREES: Trees = { all: emptyPlace, groups: KeyMap.empty(), only: NO_WORKTREE };
 
 /**
- * A persistent index from keys to canonical scopes. A change returns a new index; under an edit it changes in place
- * what was made under the same edit, so that only the returned index counts, until another is derived from it.
+ * A persistent index from keys to canonical scopes. A change returns a new index; under an edit it changes in
+ * place
+ * what was made under the same edit, so that only the returned index counts, until another is derived from
+ * it.
  */
 export class ScopeIndex {
   /** How many keys there are. */
   readonly size: number;
   private readonly foldCase: boolean;
   private readonly trees: Trees;
-  /** The caller's edit, and the one its places are marked with: a fresh one where two trees begin to share some. */
+  /**
+   * The caller's edit, and the one its places are marked with: a fresh one where two trees begin to share
+   * some.
+   */
   private outer: Edit | undefined;
   private readonly inner: Edit | undefined;
 
@@ -114,7 +120,8 @@ export class ScopeIndex {
   }
 
   /**
-   * The keys whose scopes cover some path that `scope` covers, each once, in no particular order, found as the
+   * The keys whose scopes cover some path that `scope` covers, each once, in no particular order, found as
+   * the
    * caller goes on: with one worktree for both, or whatever their worktrees are with `acrossWorktrees`.
    */
   *overlapping(scope: Scope, { acrossWorktrees }: { acrossWorktrees: boolean }): IterableIterator<string> {

@@ -1,9 +1,11 @@
 /**
  * Places: the persistent tree in which the parts of live claims' scopes are filed (scope-index.ts).
  *
- * The way to a place is the part's segments up to its first `**`: literal ones by text, globs each by its own text.
+ * The way to a place is the part's segments up to its first `**`: literal ones by text, globs each by its own
+ * text.
  * There lies what is at its end (`here`: files), what goes on in any way (`open`: `src`), and under
- * `names` what goes on in a certain way, by keys (scope-routes.ts). Of a pattern without `**` the last segment is
+ * `names` what goes on in a certain way, by keys (scope-routes.ts). Of a pattern without `**` the last
+ * segment is
  * such a key and not on the way.
  *
  * Invariant: no place but the root is empty; a place belonging to an edit is reached from one index only.
@@ -13,7 +15,10 @@ import type { Glob, Part } from "./patterns.ts";
 import { segmentsMeet } from "./patterns.ts";
 import { namesToLook, type Route, routeOf, type Search } from "./scope-routes.ts";
 
-/** One part of a claim's scope. Where it is alone it stands at once, and moves on to its place when another comes. */
+/**
+ * One part of a claim's scope. Where it is alone it stands at once, and moves on to its place when another
+ * comes.
+ */
 export class Leaf {
   /** Tells it from the other parts of the index. */
   readonly id: string;
@@ -177,7 +182,9 @@ function isEmpty({ here, open, names, next, globs }: Place): boolean {
   return here === undefined && open === undefined && names === undefined && next.size + globs.size === 0;
 }
 
-/** The parts that may have a path in common with a part, each once, found lazily: among them all that have. */
+/**
+ * The parts that may have a path in common with a part, each once, found lazily: among them all that have.
+ */
 export function* candidates(root: Place, search: Search, from = 0): Generator<Leaf, void> {
   const { part } = search;
   let place = root;

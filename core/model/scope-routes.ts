@@ -1,14 +1,17 @@
 /**
- * Routes: by which keys a part with a wildcard in or before its last segment is filed under its place, and under
+ * Routes: by which keys a part with a wildcard in or before its last segment is filed under its place, and
+ * under
  * which of these keys the parts lie that a given part can meet.
  *
  * Keys, in this order:
- * 1. how far from the end, and which, the nearest literal segment before the last is (`src` in `src/t*`, at any depth), or `""`;
+ * 1. how far from the end, and which, the nearest literal segment before the last is (`src` in `src/t*`, at
+ * any depth), or `""`;
  * 2. `p`, extension or `""`, then the last segment's literal beginning, where that says most (`t1_*.spec`);
  *    else `t` and its literal end, backwards (`*.ts`);
  *    else `s` and a literal segment that it must contain (`src`, at any depth);
  *    else `o`.
- * Beginnings and ends are cut into chunks of fixed widths, so that one is found with all that begin it or go on
+ * Beginnings and ends are cut into chunks of fixed widths, so that one is found with all that begin it or go
+ * on
  * from it: a key shorter than its chunk is the last one.
  */
 import type { Part, Segment } from "./patterns.ts";

@@ -1,7 +1,9 @@
 /**
- * Scopes: what a claim covers, exact files and path patterns within a worktree, and whether two scopes overlap.
+ * Scopes: what a claim covers, exact files and path patterns within a worktree, and whether two scopes
+ * overlap.
  *
- * Invariant: a scope in an event or in the state is canonical (`normaliseScope`), and normalising it again gives the
+ * Invariant: a scope in an event or in the state is canonical (`normaliseScope`), and normalising it again
+ * gives the
  * same. Overlap means that some path exists which both cover, and nothing else.
  */
 import { limits } from "../limits.ts";
@@ -9,7 +11,9 @@ import { alternativesOf, normaliseFile, normalisePattern, type PathProblem } fro
 import { effortOf, filePart, type Part, partsMeet, patternPart } from "./patterns.ts";
 import { list, type Of, object, optional, string } from "./shape.ts";
 
-/** At most `limits.scopePathsMax` files and patterns together, and at least one: `normaliseScope` sees to it. */
+/**
+ * At most `limits.scopePathsMax` files and patterns together, and at least one: `normaliseScope` sees to it.
+ */
 export const scope = object({
   worktree: optional(string("line", limits.pathMax, 0)),
   files: optional(list(string("path", limits.pathMax), limits.scopePathsMax, 1)),
@@ -23,7 +27,8 @@ export type ScopeProblem =
   | { readonly kind: "invalid"; readonly at: string; readonly path: string; readonly why: string };
 
 /**
- * The canonical spelling of a scope: files and patterns normalised (paths.ts), each once, in the order given, empty
+ * The canonical spelling of a scope: files and patterns normalised (paths.ts), each once, in the order given,
+ * empty
  * parts left out; the worktree trimmed, without trailing `/`. Or the first problem.
  */
 export function normaliseScope(input: Scope): { readonly scope: Scope } | { readonly problem: ScopeProblem } {
@@ -70,14 +75,18 @@ function problemOf(problem: PathProblem, at: string, path: string): ScopeProblem
     : { kind: "invalid", at, path, why: problem.why };
 }
 
-/** A worktree's label in its one spelling: trimmed, without trailing `/`; `undefined` when nothing is left. */
+/**
+ * A worktree's label in its one spelling: trimmed, without trailing `/`; `undefined` when nothing is left.
+ */
 export function normaliseWorktree(label: string | undefined): string | undefined {
   const trimmed = label?.normalize("NFC").trim();
   if (trimmed === undefined || trimmed === "") return undefined;
   return trimmed.replace(/[\s/]+$/, "") || "/";
 }
 
-/** What makes a text no pattern at all (SC13), if anything; one that only leads outside is not judged here. */
+/**
+ * What makes a text no pattern at all (SC13), if anything; one that only leads outside is not judged here.
+ */
 export function patternProblem(text: string): string | undefined {
   const result = normalisePattern(text);
   return "problem" in result && result.problem.kind === "invalid" ? result.problem.why : undefined;
@@ -89,12 +98,18 @@ export interface Covering {
   readonly foldCase: boolean;
 }
 
-/** Scopes compiled lately: a command is decided and folded with the same one. Weak maps of all slow the collector. */
+/**
+ * Scopes compiled lately: a command is decided and folded with the same one. Weak maps of all slow the
+ * collector.
+ */
 const REMEMBERED = 256;
 const exactly = new Map<Scope, Covering>();
 const folding = new Map<Scope, Covering>();
 
-/** Compiles a canonical scope; the same object again, soon after, costs nothing. `foldCase` compares without case. */
+/**
+ * Compiles a canonical scope; the same object again, soon after, costs nothing. `foldCase` compares without
+ * case.
+ */
 export function compileScope(scope: Scope, foldCase: boolean): Covering {
   const known = foldCase ? folding : exactly;
   const found = known.get(scope);
@@ -115,7 +130,10 @@ export function compileScope(scope: Scope, foldCase: boolean): Covering {
   return covering;
 }
 
-/** Whether some path is covered by both, wherever their worktrees are. Both must be compiled with one `foldCase`. */
+/**
+ * Whether some path is covered by both, wherever their worktrees are. Both must be compiled with one
+ * `foldCase`.
+ */
 export function overlaps(a: Covering, b: Covering): boolean {
   return firstOverlap(a, b) !== undefined;
 }

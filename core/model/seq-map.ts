@@ -2,10 +2,13 @@
  * SeqMap: a persistent map ordered by seq, in which a held version never changes.
  *
  * Representation: a radix tree of width 32 that leaves out levels at which nothing branches. A node covers
- * the keys from `base` to `base + 32 * unit - 1`, `unit` being a power of 32 and `base` a multiple of 32 units.
- * `bits` says which of its 32 places are taken, `slots` has those and no others: values where `unit` is 1, else nodes.
+ * the keys from `base` to `base + 32 * unit - 1`, `unit` being a power of 32 and `base` a multiple of 32
+ * units.
+ * `bits` says which of its 32 places are taken, `slots` has those and no others: values where `unit` is 1,
+ * else nodes.
  *
- * Invariants: no node is empty, and one with `unit > 1` has at least two children. So a hole costs nothing, a tree
+ * Invariants: no node is empty, and one with `unit > 1` has at least two children. So a hole costs nothing, a
+ * tree
  * emptied from the front shrinks at once, and no path is longer than 11 nodes.
  *
  * Ownership: as in `KeyMap`.
@@ -38,8 +41,10 @@ const WIDTH = 32;
 let change = 0;
 
 /**
- * A persistent map from non-negative safe integers, ascending. Edits mean what they mean to a `KeyMap`: without one
- * every change returns a new map and costs O(log size); with one, whatever was created under it is changed in place,
+ * A persistent map from non-negative safe integers, ascending. Edits mean what they mean to a `KeyMap`:
+ * without one
+ * every change returns a new map and costs O(log size); with one, whatever was created under it is changed in
+ * place,
  * and only the returned map counts. A change to what is there already (`Object.is`) returns `this`.
  *
  * An iteration goes over the map as it was when it was asked for, whatever happens during it.

@@ -1,7 +1,8 @@
 /**
  * The shape of a noun: what a file in this folder must provide to take part in the model.
  *
- * A noun owns one slice of the state. `decide` reads the whole state and returns events or a rejection; `evolve`
+ * A noun owns one slice of the state. `decide` reads the whole state and returns events or a rejection;
+ * `evolve`
  * sees any event and returns its own slice; everything else a noun can do is optional and listed in `Slice`.
  */
 import type { Settings } from "./log.ts";
@@ -21,7 +22,9 @@ export interface Entry {
   readonly by: string;
   /** The submission's id; unique per agent within the receipts' window. Empty for entries of a hub. */
   readonly id: string;
-  /** Fingerprint of the command, so that a reused id is told from a repeated one. Absent for entries of a hub. */
+  /**
+   * Fingerprint of the command, so that a reused id is told from a repeated one. Absent for entries of a hub.
+   */
   readonly digest?: string;
   readonly events: readonly Event[];
 }
@@ -179,11 +182,17 @@ export type Due = readonly [dueMs: number, key: string];
 
 /** Due times a noun keeps, turned into entries by whichever engine is awake (expiry.ts). */
 export interface Deadlines {
-  /** The deadline an event sets, seen with the state after it. It may be superseded later; `lapse` tells the truth. */
+  /**
+   * The deadline an event sets, seen with the state after it. It may be superseded later; `lapse` tells the
+   * truth.
+   */
   readonly set: (event: Event, state: State) => Due | undefined;
   /** Every deadline that stands. */
   readonly all: (state: State) => Iterable<Due>;
-  /** What happens to `key` now, as the events of one entry by the hub; `undefined` when it is not due (any more). */
+  /**
+   * What happens to `key` now, as the events of one entry by the hub; `undefined` when it is not due (any
+   * more).
+   */
   readonly lapse: (state: State, key: string, context: Context) => readonly Event[] | undefined;
 }
 
@@ -205,7 +214,8 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
     readonly [K in C["type"]]: (state: State, command: Extract<C, { type: K }>, context: Context) => Decision;
   };
   /**
-   * One total function an event: its own are compulsory, others' are there for the taking. Must not read other
+   * One total function an event: its own are compulsory, others' are there for the taking. Must not read
+   * other
    * slices: events carry what their readers need.
    */
   readonly evolve: Handlers<S, E>;
@@ -216,12 +226,14 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   readonly settle?: (slice: S, settings: Settings) => S;
   readonly deadlines?: Deadlines;
   /**
-   * Events this noun adds to another's, in the same entry (a task completed by a release). Sees the state before
+   * Events this noun adds to another's, in the same entry (a task completed by a release). Sees the state
+   * before
    * the entry and the events so far.
    */
   readonly join?: (state: State, events: readonly Event[], context: Context) => readonly Event[];
   /**
-   * The next entry a hub adds after the entry `cause` (the grant to a waiter); asked again until it has none. Without
+   * The next entry a hub adds after the entry `cause` (the grant to a waiter); asked again until it has none.
+   * Without
    * a cause, after a recovery: whatever is owed from before.
    */
   readonly follow?: (
@@ -231,7 +243,10 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   ) => readonly Event[] | undefined;
   /** Whether `follow` could have anything to say at all. Goes with it. */
   readonly owes?: (state: State) => boolean;
-  /** A fresh object: what the sender of a command is told of an event of its entry, besides `seq`; a rejection ends a wait in vain. */
+  /**
+   * A fresh object: what the sender of a command is told of an event of its entry, besides `seq`; a rejection
+   * ends a wait in vain.
+   */
   readonly answer?: {
     readonly [K in E["type"]]?: (
       event: Extract<E, { type: K }>,
@@ -242,7 +257,10 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   readonly since?: {
     readonly [K in E["type"]]?: (event: Extract<E, { type: K }>, state: State, nowMs: number) => object;
   };
-  /** What an engine submits once `agent` was shown every entry up to `seq` on a connection that delivers (ME5). */
+  /**
+   * What an engine submits once `agent` was shown every entry up to `seq` on a connection that delivers
+   * (ME5).
+   */
   readonly shown?: (state: State, agent: string, seq: number) => Command | undefined;
   /** Events that leave their command unanswered until a later event names it in `closes`. */
   readonly defers?: readonly E["type"][];

@@ -1,7 +1,8 @@
 /**
  * Access to tasks: who may take one up, under which claim, and who may say what became of it.
  *
- * Invariant kept by those who ask here before they grant: no task has two live claims on it, and none is claimed while
+ * Invariant kept by those who ask here before they grant: no task has two live claims on it, and none is
+ * claimed while
  * it waits for others or is blocked or finished.
  */
 import { limits } from "../limits.ts";
@@ -14,7 +15,8 @@ import { refuse } from "./task-refusals.ts";
 import { linksOf, type Task } from "./task-state.ts";
 
 /**
- * Why `agent` may not have `task` under `claim`, if so (TA6). It may when the task is ready, or in progress without a
+ * Why `agent` may not have `task` under `claim`, if so (TA6). It may when the task is ready, or in progress
+ * without a
  * live claim; or when that very claim is on it already, so that it can be renewed or waited for.
  */
 export function claimRefusal(
@@ -35,7 +37,8 @@ export function claimRefusal(
 }
 
 /**
- * Why `agent` may not take up `task` without a claim, if so (TA6b): it must be ready, where a claim of one's own under
+ * Why `agent` may not take up `task` without a claim, if so (TA6b): it must be ready, where a claim of one's
+ * own under
  * its id does not count.
  */
 export function startRefusal(state: State, task: Task, context: Context) {
@@ -107,7 +110,8 @@ export function waitingFor(state: State, task: string, max: number): string[] {
 }
 
 /**
- * The scope a claim on `task` gets that names no files or paths of its own (CL4): the task's paths, in the worktree that
+ * The scope a claim on `task` gets that names no files or paths of its own (CL4): the task's paths, in the
+ * worktree that
  * was named; `scope` itself where it names some, or where the task has no paths.
  */
 export function lentScope(

@@ -1,7 +1,8 @@
 /**
  * What a task says: declaring it, and changing what was said.
  *
- * Invariant: the graph of dependencies and parents stays free of cycles, and lists are canonical, each item once.
+ * Invariant: the graph of dependencies and parents stays free of cycles, and lists are canonical, each item
+ * once.
  */
 import { limits } from "../limits.ts";
 import { canonical } from "./acquire.ts";

@@ -1,8 +1,10 @@
 /**
  * The ledger: the only functions that change the tasks' part of the state.
  *
- * `put` is the one place where a task changes; everything kept beside the tasks follows from the difference between
- * the task before and after, so its cost goes with what the task is linked to, not with how many tasks there are.
+ * `put` is the one place where a task changes; everything kept beside the tasks follows from the difference
+ * between
+ * the task before and after, so its cost goes with what the task is linked to, not with how many tasks there
+ * are.
  */
 import { isFinished, isMet, isReady, rankOf, type TaskStatus } from "./dependencies.ts";
 import { Edit, KeyMap } from "./map.ts";
@@ -257,7 +259,8 @@ function unclaim(draft: Draft, claim: string, task: string, edit: Edit | undefin
 }
 
 /**
- * Forgets a finished task that nothing unfinished refers to. Whoever depended on it, and may be reopened, need not wait
+ * Forgets a finished task that nothing unfinished refers to. Whoever depended on it, and may be reopened,
+ * need not wait
  * for it again if it was done or cancelled; and its parent goes on counting it.
  */
 function forget(

@@ -1,7 +1,8 @@
 /**
  * Next: choosing a task for an agent that asks for work.
  *
- * Tasks are tried in their order until one fits; only those that an agent cannot do, or whose files are taken, cost more
+ * Tasks are tried in their order until one fits; only those that an agent cannot do, or whose files are
+ * taken, cost more
  * than the first.
  */
 import { limits } from "../limits.ts";

@@ -5,7 +5,8 @@
  * - the graph of dependencies and parents has no cycle;
  * - `unmet`, `links`, `ready`, `ended` and `counts` say nothing that `byId`, `held` and `claimed` do not say,
  *   but for the children that were done or failed before they were forgotten;
- * - `ready` holds exactly the ready tasks (TA5), `ended` the finished ones that nothing unfinished depends on or is a
+ * - `ready` holds exactly the ready tasks (TA5), `ended` the finished ones that nothing unfinished depends on
+ * or is a
  *   child of.
  */
 import type { TaskStatus } from "./dependencies.ts";

@@ -1,13 +1,16 @@
 /**
  * Trie: the persistent hash trie below a `KeyMap`, with string keys.
  *
- * Representation: a compressed trie over the bits of the hash, five a level (CHAMP). In a `Branch`, `data` says
+ * Representation: a compressed trie over the bits of the hash, five a level (CHAMP). In a `Branch`, `data`
+ * says
  * which of its 32 places hold a key, `nodes` which hold a child; `slots` has the keys and values ascending by
  * place, then the children descending, so both are found with one count of bits. Below the last bits come
  * `Collisions`.
  *
- * Invariant: nothing below the root holds fewer than two keys, so the shape is a function of the contents alone.
- * A branch marked with the owner given is changed in place; others, and all of them without an owner, are copied.
+ * Invariant: nothing below the root holds fewer than two keys, so the shape is a function of the contents
+ * alone.
+ * A branch marked with the owner given is changed in place; others, and all of them without an owner, are
+ * copied.
  */
 import {
   type Collisions,
@@ -203,7 +206,8 @@ function withSlots(node: Branch, owner: Owner, data: number, nodes: number, slot
   return node;
 }
 
-// Copies of exactly the size needed: `splice` would leave room to grow, which a million branches cannot afford.
+// Copies of exactly the size needed: `splice` would leave room to grow, which a million branches cannot
+// afford.
 
 /** A copy with a pair put in at `at`. */
 export function inserted(slots: readonly unknown[], at: number, key: string, value: unknown): unknown[] {

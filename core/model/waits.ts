@@ -1,7 +1,8 @@
 /**
  * Waits: the queue behind a claim. First come, first served; nobody barges, nobody starves.
  *
- * Invariant: a wait stands exactly as long as it is neither granted nor ended, it stands for one submission, and no wait
+ * Invariant: a wait stands exactly as long as it is neither granted nor ended, it stands for one submission,
+ * and no wait
  * that could be granted is left standing behind the entry that freed it.
  */
 import { limits } from "../limits.ts";
@@ -204,8 +205,10 @@ export function positionOf(state: State, want: Want, before: number): number {
 }
 
 /**
- * Waits that an event leaves without a sense: those of an agent that is gone; those of a holder for more of its claim
- * when the claim ends or passes on; and, where it is granted anew, those under the old epoch.
+ * Waits that an event leaves without a sense: those of an agent that is gone; those of a holder for more of
+ * its claim
+ * when the claim ends or passes on; where it is granted anew, those under the old epoch; and where one of them has
+ * replaced what is held, the others, which were asked before.
  */
 function endedBy(state: State, event: Event): readonly Wait[] {
   if (event.type === "agent.gone") return waitsIn(state, state.waits.byAgent.get(event.agent));
@@ -219,7 +222,15 @@ function endedBy(state: State, event: Event): readonly Wait[] {
     case "claim.handed-off":
       return own(event.claim, event.from);
     case "claim.granted":
-      return own(event.claim, event.holder).filter((wait) => wait.epoch !== undefined);
+    case "claim.renewed": {
+      const all = own(event.claim, event.holder);
+      const served = event.closes && all.find((wait) => wait.submission === event.closes?.submission);
+      const replaces = served?.scope !== undefined && !served.joins;
+      if (replaces && state.claims.live.get(event.claim)?.holder === event.holder) {
+        return all.filter((wait) => wait !== served);
+      }
+      return event.type === "claim.granted" ? all.filter((wait) => wait.epoch !== undefined) : [];
+    }
     default:
       return [];
   }
@@ -229,7 +240,10 @@ function waitsIn(state: State, seqs: readonly number[] = []): readonly Wait[] {
   return seqs.flatMap((seq) => state.waits.bySeq.get(seq) ?? []);
 }
 
-/** Waits that what was freed by entry `cause` may concern (without a cause: all of them), the first come first. */
+/**
+ * Waits that what was freed by entry `cause` may concern (without a cause: all of them), the first come
+ * first.
+ */
 function candidates(state: State, cause: number | undefined): Iterable<Wait> {
   const { waits, claims } = state;
   if (waits.bySeq.size === 0) return [];

@@ -12,7 +12,9 @@ export interface Clock {
   wallMs(): number;
   /** Calls `run` once after at least `ms` milliseconds. Never keeps a process alive. */
   after(ms: number, run: () => void): Cancel;
-  /** Keeps the process alive until it is cancelled, where there is a process: somebody waits for an answer. */
+  /**
+   * Keeps the process alive until it is cancelled, where there is a process: somebody waits for an answer.
+   */
   hold?(): Cancel;
   /** Calls `run` once after what has already arrived was handled, so that work can gather. */
   soon(run: () => void): void;

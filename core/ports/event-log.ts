@@ -2,8 +2,10 @@
  * The log: where entries are kept, in one order, for ever.
  *
  * Contract, held by `test/contracts/event-log.ts` over every implementation:
- * - `append` is all or nothing, and resolves only once the entries are durable as the log's `durability` says.
- * - Several writers may share one log. Of two racing appends after the same seq exactly one wins; the other gets
+ * - `append` is all or nothing, and resolves only once the entries are durable as the log's `durability`
+ * says.
+ * - Several writers may share one log. Of two racing appends after the same seq exactly one wins; the other
+ * gets
  *   `Behind` and has changed nothing.
  * - An `append` that throws may or may not have happened, unless the failure is definite. Nothing more may be
  *   appended through this handle until `reopen` has resolved and the log was read.
@@ -29,7 +31,8 @@ export interface Behind {
 }
 
 /**
- * `full`: an acknowledged entry survives power loss. `relaxed`: it survives the death of the process, not of the
+ * `full`: an acknowledged entry survives power loss. `relaxed`: it survives the death of the process, not of
+ * the
  * machine. `memory`: it lives as long as the process.
  */
 export type Durability = "full" | "relaxed" | "memory";
@@ -40,7 +43,9 @@ export type SnapshotChunk = readonly unknown[];
 export interface SnapshotStore {
   /** Seqs of the kept snapshots that look whole, newest first. */
   list(): Promise<readonly Seq[]>;
-  /** Writes a snapshot piece by piece: temporary name, fsync, rename. Rejects without a trace when it fails. */
+  /**
+   * Writes a snapshot piece by piece: temporary name, fsync, rename. Rejects without a trace when it fails.
+   */
   write(seq: Seq, chunks: AsyncIterable<SnapshotChunk> | Iterable<SnapshotChunk>): Promise<void>;
   /** Reads one back; throws `snapshot.damaged` before the first chunk when its hash or format is wrong. */
   read(seq: Seq): AsyncIterable<readonly SnapshotChunk[]>;
@@ -49,8 +54,10 @@ export interface SnapshotStore {
 }
 
 /**
- * A loss the operator accepted (LO8) that no entry has said yet. The log ends at `afterSeq`; what stood above is gone,
- * and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the next entry follows on it.
+ * A loss the operator accepted (LO8) that no entry has said yet. The log ends at `afterSeq`; what stood above
+ * is gone,
+ * and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the next entry follows
+ * on it.
  */
 export interface Loss {
   readonly afterSeq: Seq;
@@ -70,7 +77,10 @@ export interface EventLog {
   readonly durability: Durability;
   /** Whether other handles (processes, engines) may append to the same log. */
   readonly shared: boolean;
-  /** Set while the newest thing in the log is an accepted loss: who folds goes on from `throughSeq` and says so. */
+  /**
+   * Set while the newest thing in the log is an accepted loss: who folds goes on from `throughSeq` and says
+   * so.
+   */
   readonly lost?: Loss | undefined;
   /** The newest seq, seen fresh; 0 for an empty log. Cheap: asked before every refusal and read (LO4). */
   head(): Promise<Seq>;
@@ -81,25 +91,30 @@ export interface EventLog {
    */
   append(entries: readonly Entry[], after: Seq): Promise<Appended | Behind>;
   /**
-   * Everything after `after` up to the head at the time of the call, in chunks of any size. Seqs follow on one
+   * Everything after `after` up to the head at the time of the call, in chunks of any size. Seqs follow on
+   * one
    * another, but for the hole an accepted loss left (LO8).
    * Throws `log.horizon` when `after` is below the horizon.
    */
   read(after: Seq): AsyncIterable<readonly Entry[]>;
   /**
-   * Calls `wake` soon (100 ms at most) after the log grew by another handle's append; spurious calls are fine.
+   * Calls `wake` soon (100 ms at most) after the log grew by another handle's append; spurious calls are
+   * fine.
    * Returns the function that ends it.
    */
   watch(wake: () => void): () => void;
   /** The seq before the first entry that is still kept; 0 when none was ever dropped. */
   horizon(): Promise<Seq>;
   /**
-   * Log time elapsed since the newest entry was appended, in milliseconds, as far as this log can know: monotonic
+   * Log time elapsed since the newest entry was appended, in milliseconds, as far as this log can know:
+   * monotonic
    * within one boot of one machine, else the wall clock's difference, never less than 0.
    */
   ageMs(): Promise<number>;
   readonly snapshots: SnapshotStore;
-  /** Drops the entries with a seq up to and including `through`, which must not be above the newest snapshot. */
+  /**
+   * Drops the entries with a seq up to and including `through`, which must not be above the newest snapshot.
+   */
   truncate(through: Seq): Promise<void>;
   /** Refreshes this engine's liveness mark; `undefined` removes it. */
   mark(hub: string, alive: boolean): Promise<void>;

@@ -3,10 +3,13 @@
  *
  * Contract, held by `test/contracts/transport.ts` over every implementation:
  * - A frame arrives whole or not at all: never split, merged, altered or, within a connection, reordered.
- * - When a connection breaks, frames may be lost, and on some transports repeated or delayed; both ends get `closed` once.
- * - `send` never throws and never blocks; it queues. The sender watches `bufferedBytes`, and `drained` tells when a
+ * - When a connection breaks, frames may be lost, and on some transports repeated or delayed; both ends get
+ * `closed` once.
+ * - `send` never throws and never blocks; it queues. The sender watches `bufferedBytes`, and `drained` tells
+ * when a
  *   connection that had been over its limit has room again.
- * - A frame over `limits.frameBytesMax` is answered by an error reply or by the medium's own close; never by more memory.
+ * - A frame over `limits.frameBytesMax` is answered by an error reply or by the medium's own close; never by
+ * more memory.
  */
 
 /** One JSON-RPC message (or batch): text is JSON, bytes are MessagePack. */
@@ -22,7 +25,10 @@ export interface Peer {
   readonly address?: string;
   /** Whether it comes from this machine: only such peers may go without a token. */
   readonly loopback: boolean;
-  /** The name the medium itself binds the connection to (an MQTT user, a spool folder); the session must open as it. */
+  /**
+   * The name the medium itself binds the connection to (an MQTT user, a spool folder); the session must open
+   * as it.
+   */
   readonly agent?: string;
   /** A token the medium carried (an HTTP header, an MQTT password); never logged. */
   readonly token?: string;
@@ -31,11 +37,16 @@ export interface Peer {
 }
 
 export interface Closed {
-  /** Whether the peer said goodbye (WebSocket 1000, MQTT DISCONNECT) or a last will: the agent is idle at once. */
+  /**
+   * Whether the peer said goodbye (WebSocket 1000, MQTT DISCONNECT) or a last will: the agent is idle at
+   * once.
+   */
   readonly goodbye: boolean;
   /**
-   * For people, and its first word for programs: the `CloseReason` either end gave, `broken` when the connection was
-   * lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the words that came along.
+   * For people, and its first word for programs: the `CloseReason` either end gave, `broken` when the
+   * connection was
+   * lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the words that came
+   * along.
    */
   readonly reason: string;
 }
@@ -56,12 +67,16 @@ export interface Connection {
   readonly codec: Codec;
   /** Set once, right away; frames that came before are delivered then. */
   receive(receiver: Receiver): void;
-  /** Queues a frame, whose bytes the sender gives away: it must not change them afterwards. Harmless after `close`. */
+  /**
+   * Queues a frame, whose bytes the sender gives away: it must not change them afterwards. Harmless after
+   * `close`.
+   */
   send(frame: Frame): void;
   /** Bytes accepted by `send` that the medium has not taken yet. */
   readonly bufferedBytes: number;
   /**
-   * Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. No frame is
+   * Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. No frame
+   * is
    * delivered afterwards; this end's own `closed` follows soon, never from within the call, with this reason.
    */
   close(reason: CloseReason, words?: string): void;
@@ -90,13 +105,17 @@ export interface ConnectOptions {
 }
 
 /**
- * What an implementation declares of itself beyond the contract; a case of the contract suite that needs an ability
+ * What an implementation declares of itself beyond the contract; a case of the contract suite that needs an
+ * ability
  * is only held against those that declare it.
  */
 export interface Abilities {
   /** Carries bytes, so that the codec may be `msgpack`. */
   readonly binary: boolean;
-  /** `bufferedBytes` grows while the other end does not read (has not called `receive`), and `drained` follows. */
+  /**
+   * `bufferedBytes` grows while the other end does not read (has not called `receive`), and `drained`
+   * follows.
+   */
   readonly backpressure: boolean;
   /** The other end learns whether it was a goodbye. */
   readonly goodbye: boolean;

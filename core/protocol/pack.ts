@@ -1,5 +1,6 @@
 /**
- * Packing: plain values as MessagePack, what JSON.stringify would write and nothing else: plain maps with string keys,
+ * Packing: plain values as MessagePack, what JSON.stringify would write and nothing else: plain maps with
+ * string keys,
  * no extensions, no 64-bit integers.
  */
 
