@@ -42,7 +42,9 @@ const SAMPLE = [
 
 type Op =
   | { readonly op: "step"; readonly ms: number; readonly awake: boolean }
-  | { readonly op: "join" | "idle" | "leave"; readonly agent: string }
+  | { readonly op: "join"; readonly agent: string }
+  | { readonly op: "idle"; readonly agent: string }
+  | { readonly op: "leave"; readonly agent: string }
   | {
       readonly op: "claim";
       readonly agent: string;

@@ -128,11 +128,10 @@ function blockersOf(state: State, wait: Wait): readonly string[] {
     const inTheWay = claim.holder !== wait.agent && exclude(ofClaim(claim), wanted, foldCase);
     if (sameId || inTheWay) blockers.push(claim.holder);
   }
-  const place = queue.find((other) => other.claim === wait.claim && other.agent === wait.agent) ?? wait;
   for (const other of queue) {
     if (other.agent === wait.agent || other.seq >= wait.seq) continue;
     if (other.claim === wait.claim) {
-      if (mine === undefined && other.seq < place.seq) blockers.push(other.agent);
+      if (mine === undefined) blockers.push(other.agent);
       continue;
     }
     const theirs = { ...ofWait(other, undefined) };
@@ -147,17 +146,17 @@ function ofClaim({ claim, scope, shared, acrossWorktrees }: Claim): Footprint {
 }
 
 function ofWait(wait: Wait, mine: Claim | undefined): Footprint {
-  const scope = wait.scope ?? mine?.scope;
+  if (mine !== undefined && wait.scope === undefined) return ofClaim(mine);
   const held = wait.joins ? mine?.scope : undefined;
   return {
     claim: wait.claim,
-    scope: scope && {
-      ...scope,
-      files: [...(held?.files ?? []), ...(scope.files ?? [])],
-      paths: [...(held?.paths ?? []), ...(scope.paths ?? [])],
+    scope: wait.scope && {
+      ...wait.scope,
+      files: [...(held?.files ?? []), ...(wait.scope.files ?? [])],
+      paths: [...(held?.paths ?? []), ...(wait.scope.paths ?? [])],
     },
-    shared: wait.shared ?? mine?.shared ?? false,
-    across: wait.acrossWorktrees ?? mine?.acrossWorktrees ?? false,
+    shared: wait.shared ?? false,
+    across: wait.acrossWorktrees ?? false,
   };
 }
 
