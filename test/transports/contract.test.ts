@@ -12,6 +12,8 @@ const places: { readonly [scheme: string]: string | ((transport: Listening) => P
   memory: async (transport) => placeAt(transport, "memory:"),
   ws: async (transport) => placeAt(transport, "ws://127.0.0.1:0"),
   wss: "ws",
+  http: async (transport) => placeAt(transport, "http://127.0.0.1:0"),
+  https: "http",
 };
 
 describe("every registered transport", () => {
