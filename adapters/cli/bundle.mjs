@@ -1,36 +1,90 @@
 /**
- * Bundles the command line into dist/bin: one small file for each thing a verb may need, so that it loads quickly.
+ * Bundles the command line into dist/bin, in pieces that are loaded when a verb needs them. CommonJS, because node
+ * starts a program of that kind several milliseconds sooner.
  */
-import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { dependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
 
-// What is bundled is what commands wait for; everything else is found in node_modules when it is needed.
-const bundled = new Set(["ws", "rxjs", "msgpackr", "commander"]);
-const external = Object.keys(dependencies).filter((name) => !bundled.has(name));
+/** Loaded when first needed; each holds all it needs but the other pieces. */
+const pieces = {
+  "direct-look": "adapters/cli/direct-look.ts",
+  "direct-status": "adapters/cli/direct-status.ts",
+  "direct-act": "adapters/cli/direct-act.ts",
+  connect: "adapters/node/connect.ts",
+  transports: "transports/index.ts",
+  serve: "adapters/cli/serve.ts",
+  verify: "adapters/cli/verify.ts",
+};
+/** What every piece must have the same of. */
+const errors = {
+  "core/failures.ts": "errors",
+  "core/client/refused.ts": "errors",
+  "adapters/cli/errors.ts": "errors",
+};
 
-rmSync(`${root}/dist/bin`, { recursive: true, force: true });
-await build({
+// What is bundled is what commands wait for; everything else is found in node_modules when it is needed.
+const bundled = new Set(["ws", "rxjs", "msgpackr", "better-sqlite3"]);
+const external = [
+  ...Object.keys(dependencies).filter((name) => !bundled.has(name)),
+  "bindings",
+  "bufferutil",
+  "utf-8-validate",
+];
+
+const apart = new Map(
+  [...Object.entries(pieces).map(([name, file]) => [file, name]), ...Object.entries(errors)].map(
+    ([file, name]) => [resolve(root, file), name],
+  ),
+);
+
+const inPieces = {
+  name: "in-pieces",
+  setup({ onResolve }) {
+    onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
+      if (kind === "entry-point" || !path.startsWith(".")) return undefined;
+      const name = apart.get(resolve(resolveDir, path));
+      return name === undefined ? undefined : { path: `./${name}.js`, external: true };
+    });
+  },
+};
+
+const settings = {
   absWorkingDir: root,
-  entryPoints: { holdfast: "adapters/cli/bin.ts" },
-  outdir: "dist/bin",
   bundle: true,
-  splitting: true,
-  format: "esm",
+  format: "cjs",
   platform: "node",
   target: "node20",
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
+  keepNames: false,
   legalComments: "linked",
-  external: [...external, "msgpackr-extract", "bufferutil", "utf-8-validate"],
-  // Bundled packages that are CommonJS ask for node's own modules by \`require\`.
-  banner: {
-    js: 'import{createRequire as __holdfastRequire}from"node:module";const require=__holdfastRequire(import.meta.url);',
-  },
-  metafile: process.argv.includes("--analyse"),
+  external,
+  // The plain variant: looking for its native companion takes longer than a short command has to unpack.
+  alias: { msgpackr: `${root}/node_modules/msgpackr/index.js` },
+  // Pieces and packages are required: import() would start node's second module loader.
+  supported: { "dynamic-import": false },
+  define: { "import.meta.url": "__holdfastUrl" },
+  banner: { js: 'const __holdfastUrl=require("url").pathToFileURL(__filename).href;' },
   logLevel: "warning",
-});
-chmodSync(`${root}/dist/bin/holdfast.js`, 0o755);
+};
+
+// Built beside, then put in place as a whole: whatever runs meanwhile finds the old one or the new one.
+const target = `${root}/dist/bin`;
+const draft = `${root}/dist/.bin-${process.pid}`;
+const old = `${root}/dist/.bin-old-${process.pid}`;
+try {
+  await build({ ...settings, outdir: draft, entryPoints: { errors: "adapters/cli/errors.ts" } });
+  const entryPoints = { holdfast: "adapters/cli/bin.ts", ...pieces };
+  await build({ ...settings, outdir: draft, entryPoints, plugins: [inPieces] });
+  writeFileSync(`${draft}/package.json`, '{"type":"commonjs"}\n');
+  chmodSync(`${draft}/holdfast.js`, 0o755);
+  if (existsSync(target)) renameSync(target, old);
+  renameSync(draft, target);
+} finally {
+  rmSync(draft, { recursive: true, force: true });
+  rmSync(old, { recursive: true, force: true });
+}

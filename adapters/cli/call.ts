@@ -1,7 +1,7 @@
 /**
  * `call`: any method of the protocol, with params as JSON.
  */
-import { tables } from "../../core/model/model.ts";
+import { isQuery } from "../../core/client/visit.ts";
 import { usage } from "./arguments.ts";
 import { standardInput } from "./claims.ts";
 import { exits, type Run } from "./command.ts";
@@ -13,7 +13,7 @@ export const callVerb: Run = async (command) => {
   const method = args.word(0, "METHOD");
   const text = args.words[1] === "-" ? await standardInput() : (args.words[1] ?? "{}");
   const params = parse(text);
-  const mode = args.flag("operator") ? "operate" : Object.hasOwn(tables.commands, method) ? "act" : "look";
+  const mode = args.flag("operator") ? "operate" : isQuery(method) ? "look" : "act";
   return reaching(command, mode, async ({ client }) => {
     const answer = await client.send(method, params);
     out.data(answer, () => safeText(JSON.stringify(answer, null, 2)));

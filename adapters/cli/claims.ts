@@ -2,8 +2,7 @@
  * The verbs that act on a claim. Each sends the epoch that was granted here, or the one that was given, never one
  * looked up just before (CL23).
  */
-import type { Client } from "../../core/client/client.ts";
-import type { Grant, Leased } from "../../core/client/methods.ts";
+import type { Grant, Leased, Params } from "../../core/client/methods.ts";
 import { Refused } from "../../core/client/refused.ts";
 import type { Scope } from "../../core/model/scopes.ts";
 import { usage } from "./arguments.ts";
@@ -20,7 +19,10 @@ import { safeLine, safeText } from "./render.ts";
 const NEVER_GRANTED = 1;
 
 /** The scope that `--paths` means, if it was given. */
-export function scopeOf({ args, cwd }: Command, { repository, worktree }: Reached): Scope | undefined {
+export function scopeOf(
+  { args, cwd }: Command,
+  { repository, worktree }: Pick<Reached, "repository" | "worktree">,
+): Scope | undefined {
   const given = args.list("paths");
   return given === undefined ? undefined : { worktree, ...toScope(given, repository.root, cwd) };
 }
@@ -60,7 +62,7 @@ export function acquireParams({ args }: Command, scope: Scope | undefined) {
   };
 }
 
-type AcquireParams = Parameters<Client["call"]>[1] & { readonly claim: string; readonly fresh?: boolean };
+type AcquireParams = Params<"claim.acquire">;
 
 /** Extends the grant that is remembered, if it still stands; else asks for a new one. */
 async function acquire(

@@ -9,7 +9,7 @@ import { limits } from "../../core/limits.ts";
 import { usage } from "./arguments.ts";
 import { acquireParams, scopeOf } from "./claims.ts";
 import { type Command, exits, type Run } from "./command.ts";
-import { reaching } from "./reach.ts";
+import { staying } from "./reach.ts";
 import { safeLine } from "./render.ts";
 
 /** Length of the lease unless told otherwise: how long others wait at most when this machine dies. */
@@ -22,7 +22,7 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export const lockVerb: Run = async (command) => {
   const { args } = command;
   if (args.rest.length === 0) usage("holdfast lock takes NAME -- COMMAND…");
-  return reaching(command, "act", async (reached) => {
+  return staying(command, "act", async (reached) => {
     const claim = args.word(0, "NAME");
     // Standing by while it waits, so that it can be told to stop.
     const cancelled = interrupted(() => void reached.client.close());

@@ -5,7 +5,7 @@ import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
 import { nearest, parseArguments } from "./arguments.ts";
 import { exits } from "./command.ts";
-import { processOutput, safeLine } from "./render.ts";
+import { type Output, processOutput, safeLine, write } from "./render.ts";
 import { everywhere, verbs } from "./verbs.ts";
 
 /** Runs a command line; resolves with its exit code. */
@@ -16,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const [name, ...rest] = argv;
     if (name === undefined || name === "help" || name === "--help" || name === "-h") {
       const { helpText } = await import("./help.ts");
-      process.stdout.write(helpText(rest));
+      write(1, helpText(rest));
       return name === undefined ? exits.usage : exits.ok;
     }
     if (name === "--version" || name === "-V" || name === "version") {
@@ -33,7 +33,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const args = parseArguments(rest, [...verb.options, ...everywhere], verb.arity);
     if (args.flag("help")) {
       const { verbHelp } = await import("./help.ts");
-      process.stdout.write(verbHelp(name, verb));
+      write(1, verbHelp(name, verb));
       return exits.ok;
     }
     if (args.words.length < verb.arity.min) {
@@ -42,27 +42,24 @@ export async function main(argv: readonly string[]): Promise<number> {
     const run = await verb.load();
     return await run({ args, out, env: process.env, cwd: process.cwd() });
   } catch (error) {
-    return tell(error, json);
+    return tell(error, out);
   }
 }
 
 /** Says what went wrong; the exit code for it. */
-function tell(error: unknown, json: boolean): number {
+function tell(error: unknown, out: Output): number {
   if (error instanceof Refused) {
-    if (json) process.stdout.write(`${JSON.stringify(error.rejection)}\n`);
-    process.stderr.write(`refused: ${safeLine(error.message)}\n`);
+    if (out.json) out.data(error.rejection, () => "");
+    out.say(`refused: ${safeLine(error.message)}`);
     return exits.refused;
   }
   if (error instanceof Failure) {
     const { code, message, definite, fields } = error;
-    if (json) process.stdout.write(`${JSON.stringify({ code, message, definite, ...fields })}\n`);
-    process.stderr.write(`holdfast: ${safeLine(message)}\n`);
+    if (out.json) out.data({ code, message, definite, ...fields }, () => "");
+    out.say(`holdfast: ${safeLine(message)}`);
     if (code === "usage") return exits.usage;
     return code === "hub.unreachable" || code === "hub.refused" ? exits.unreachable : exits.failed;
   }
-  if ((error as NodeJS.ErrnoException).code === "EPIPE") return exits.ok;
-  process.stderr.write(
-    `holdfast: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  out.say(`holdfast: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return exits.failed;
 }

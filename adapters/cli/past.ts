@@ -1,46 +1,69 @@
 /**
  * The verbs about the past: what happened, how it was, who held a path, how a thing came to where it is.
  */
+
 import type { Following } from "../../core/client/following.ts";
+import type { Caller } from "../../core/client/visit.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import { usage } from "./arguments.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { formatMoment, formatSpan, parseMoment } from "./durations.ts";
 import { toFile } from "./paths.ts";
-import { type Reached, reaching } from "./reach.ts";
+import { reaching, staying } from "./reach.ts";
 import { safeLine, styled, table } from "./render.ts";
 import { claimTable, sayEmpty } from "./views.ts";
+
+type Filter = { readonly events?: readonly string[] };
+type Reader = Pick<Caller, "call" | "seq">;
 
 /** How many entries `log` shows when nobody says where to begin. */
 const LAST = 50;
 const PAGE = 1000;
 
-export const logVerb: Run = (command) =>
-  reaching(command, "look", async (reached) => {
+export const logVerb: Run = async (command) => {
+  const { args } = command;
+  const events = args.list("events");
+  const filter = events === undefined ? {} : { events };
+  if (args.flag("follow")) return follow(command, filter);
+  return reaching(command, "look", async (reached) => {
     sayEmpty(command, reached);
-    const { args } = command;
-    const { client } = reached;
-    const events = args.list("events");
-    const filter = events === undefined ? {} : { events };
-    const limit = args.integer("limit");
     const show = shower(command);
-    let after = args.integer("after");
+    const after = args.integer("after");
+    const limit = args.integer("limit");
     if (after === undefined) {
-      for (const entry of await lastEntries(reached, filter, limit ?? LAST)) show(entry);
-      if (!args.flag("follow")) return exits.ok;
-      after = client.seq;
+      for (const entry of await lastEntries(reached.client, filter, limit ?? LAST)) show(entry);
+      return exits.ok;
     }
     let left = limit ?? Number.POSITIVE_INFINITY;
-    const entries = args.flag("follow")
-      ? untilStopped(client.follow({ after, ...filter }))
-      : reading(reached, after, filter);
-    for await (const entry of entries) {
+    for await (const entry of reading(reached.client, after, filter)) {
+      if (left <= 0) break;
+      left -= 1;
+      show(entry);
+    }
+    return exits.ok;
+  });
+};
+
+function follow(command: Command, filter: Filter): Promise<number> {
+  return staying(command, "look", async ({ client }) => {
+    const show = shower(command);
+    let after = command.args.integer("after");
+    let left = command.args.integer("limit") ?? Number.POSITIVE_INFINITY;
+    if (after === undefined) {
+      const seq = client.seq;
+      for (const entry of await lastEntries(client, filter, LAST)) {
+        if (entry.seq <= seq) show(entry);
+      }
+      after = seq;
+    }
+    for await (const entry of untilStopped(client.follow({ after, ...filter }))) {
       show(entry);
       left -= 1;
       if (left <= 0) break;
     }
     return exits.ok;
   });
+}
 
 /** A following that ends well when the process is told to stop. */
 function untilStopped(following: Following): Following {
@@ -49,7 +72,7 @@ function untilStopped(following: Following): Following {
 }
 
 /** Every entry after a cursor. */
-async function* reading({ client }: Reached, from: number, filter: { readonly events?: readonly string[] }) {
+async function* reading(client: Reader, from: number, filter: Filter) {
   for (let after = from; ; ) {
     const page = await client.call("log.read", { after, limit: PAGE, ...filter });
     yield* page.items;
@@ -59,21 +82,17 @@ async function* reading({ client }: Reached, from: number, filter: { readonly ev
 }
 
 /** The newest entries a filter lets through: looked for backwards in growing steps. */
-async function lastEntries(
-  reached: Reached,
-  filter: { readonly events?: readonly string[] },
-  count: number,
-): Promise<readonly Entry[]> {
-  const { seq } = reached.client;
+async function lastEntries(client: Reader, filter: Filter, count: number): Promise<readonly Entry[]> {
+  const { seq } = client;
   for (let back = count; ; back *= 8) {
     const after = Math.max(0, seq - back);
     const found: Entry[] = [];
     try {
-      for await (const entry of reading(reached, after, filter)) found.push(entry);
+      for await (const entry of reading(client, after, filter)) found.push(entry);
     } catch (error) {
       const horizon = horizonOf(error);
       if (horizon === undefined) throw error;
-      for await (const entry of reading(reached, horizon, filter)) found.push(entry);
+      for await (const entry of reading(client, horizon, filter)) found.push(entry);
       return found.slice(-count);
     }
     if (found.length >= count || after === 0) return found.slice(-count);
@@ -185,14 +204,14 @@ export const whyVerb: Run = (command) =>
     const id = args.word(0, "ID");
     const limit = args.integer("limit") ?? LAST;
     const entries: Entry[] = [];
-    for await (const entry of reading(reached, 0, {})) {
+    for await (const entry of reading(reached.client, 0, {})) {
       const about = entry.events.filter((event) => names(event, id));
       if (about.length > 0) entries.push({ ...entry, events: about });
     }
     const shown = entries.slice(-limit);
     if (out.json) out.data({ id, items: shown }, () => "");
     else if (shown.length === 0) out.say(`Nothing in the log is about ${safeLine(id)}.`);
-    else process.stdout.write(`${shown.map(entryText).join("\n")}\n`);
+    else out.data(shown, () => shown.map(entryText).join("\n"));
     return shown.length === 0 ? exits.failed : exits.ok;
   });
 

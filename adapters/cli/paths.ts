@@ -5,9 +5,6 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { Refused } from "../../core/client/refused.ts";
-import { acquireRejections } from "../../core/model/acquire.ts";
-import type { Rejection } from "../../core/model/slice.ts";
-import { rejecter } from "../../core/model/slice.ts";
 
 /** Files and patterns relative to a worktree's root, with `/` between their parts. */
 export interface Paths {
@@ -105,8 +102,9 @@ function literal(name: string): string {
   return name.replace(/[*?[{}]/g, "[$&]");
 }
 
-const reject = rejecter(acquireRejections);
-
+/** As the model says it; said here, because loading the model for it would double the time a command takes. */
 function outside(path: string): Refused {
-  return new Refused(reject("scope.outside", { path }).rejection as Rejection);
+  const shown = path.length > 100 ? `${path.slice(0, 99)}…` : path;
+  const message = `${shown} is outside the worktree. Give paths inside it, like src/a.ts; nothing was changed.`;
+  return new Refused({ code: "scope.outside", path, message });
 }

@@ -3,11 +3,14 @@
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Client, ClientOptions } from "../../core/client/client.ts";
+import type { Client } from "../../core/client/client.ts";
+import { type Caller, openVisit } from "../../core/client/visit.ts";
 import { Failure } from "../../core/failures.ts";
+import type { SessionParams } from "../../core/protocol/methods.ts";
+import { systemChance, systemClock } from "../node/system.ts";
 import type { Command } from "./command.ts";
 import { Epochs } from "./epochs.ts";
-import { type HubFile, readHubFile } from "./hub-file.ts";
+import { readHubFile } from "./hub-file.ts";
 import { whoAmI } from "./identity.ts";
 import { findRepository, type Repository } from "./repository.ts";
 
@@ -16,9 +19,12 @@ import { findRepository, type Repository } from "./repository.ts";
  */
 export type Mode = "look" | "act" | "operate";
 
-/** A way to the log, open until `close`. */
-export interface Reached {
-  readonly client: Client;
+/** What `session.open` is told. */
+export type Opening = SessionParams<"session.open">;
+
+/** A way to the log, open until its client is closed. */
+export interface Reached<C = Caller> {
+  readonly client: C;
   readonly agent: string;
   readonly repository: Repository;
   /** Label of the worktree: the real path of its root, unless `--worktree` says otherwise. */
@@ -52,54 +58,111 @@ export function placeOf({ args, env, cwd }: Pick<Command, "args" | "env" | "cwd"
   return { repository, file, folder: resolve(file, "..") };
 }
 
-/**
- * Opens a client for a command. Throws `hub.unreachable` when a hub was named and does not answer, and whatever opening
- * the log says. Nothing is left open when it throws.
- */
-export async function reach(command: Command, mode: Mode): Promise<Reached> {
+/** The hub alone, if there is one to be reached; who asks in any case. */
+export async function reachHub(
+  command: Command,
+  mode: Mode,
+): Promise<{ readonly agent: string; readonly hub: Reached | undefined }> {
+  const { agent } = openingOf(command, mode);
+  const nowhere = Symbol("no hub");
+  try {
+    const direct = (): Promise<Caller> => Promise.reject(nowhere);
+    return {
+      agent,
+      hub: await reachWith<Caller>(command, mode, { hub: visitHub, direct, logOf: logOfCaller }),
+    };
+  } catch (error) {
+    if (error !== nowhere) throw error;
+    return { agent, hub: undefined };
+  }
+}
+
+const logOfCaller = (client: Caller): string => client.log;
+
+/** Opens a way to the log for a few calls. Throws `hub.unreachable` when a hub was named and does not answer. */
+export function reach(command: Command, mode: Mode): Promise<Reached> {
+  return reachWith<Caller>(command, mode, {
+    hub: visitHub,
+    direct: async (file, opening) => {
+      if (mode !== "look") return (await import("./direct-act.ts")).actDirectly(file, opening);
+      return (await import("./direct-look.ts")).lookDirectly(
+        isMissing(file) ? undefined : file,
+        opening.agent,
+      );
+    },
+    logOf: logOfCaller,
+  });
+}
+
+/** The same with a client that stays: it follows, keeps leases, and mends its connection for as long as it is open. */
+export function stay(command: Command, mode: Mode): Promise<Reached<Client>> {
+  return reachWith<Client>(command, mode, {
+    hub: async (url, opening) => (await import("../node/connect.ts")).connect(url, opening),
+    direct: async (file, opening) => {
+      const { connect } = await import("../node/connect.ts");
+      if (mode !== "look") return connect(`sqlite:${file}`, opening);
+      if (isMissing(file))
+        throw new Failure("log.unusable", `There is no log at ${file} yet.`, { fields: { file } });
+      return connect(`sqlite:${file}`, { ...opening, engine: { open: { readOnly: true } } });
+    },
+    logOf: (client) => client.session?.log ?? "",
+  });
+}
+
+/** How a kind of client is opened. */
+interface Ways<C> {
+  readonly hub: (url: string, opening: Opening) => Promise<C>;
+  readonly direct: (file: string, opening: Opening) => Promise<C>;
+  readonly logOf: (client: C) => string;
+}
+
+async function reachWith<C extends { close(): Promise<void> }>(
+  command: Command,
+  mode: Mode,
+  ways: Ways<C>,
+): Promise<Reached<C>> {
   const { args, env } = command;
   const place = placeOf(command);
+  const { repository, file, folder } = place;
+  const opening = openingOf(command, mode);
+  const { agent } = opening;
+  const hub = await throughHub(command, place, opening, ways);
+  const client = hub?.client ?? (await ways.direct(file, opening));
+  const worktree = args.text("worktree") ?? env.HOLDFAST_WORKTREE ?? repository.root;
+  const epochs = new Epochs(folder, ways.logOf(client), agent, worktree);
+  const way = hub === undefined ? { file } : { hub: hub.url };
+  const empty = hub === undefined && mode === "look" && isMissing(file) ? { empty: true as const } : {};
+  return { client, agent, repository, worktree, epochs, ...way, ...empty };
+}
+
+function openingOf({ args, env }: Command, mode: Mode): Opening {
   const who = whoAmI(args.text("as"), env);
   const token = env.HOLDFAST_TOKEN;
   // An agent that operates for a moment stays the working agent it is: it acts under a name beside its own.
-  const agent = mode === "operate" && args.text("as") === undefined && !token ? `operator/${who}` : who;
-  const options: Omit<ClientOptions, "dial" | "clock" | "chance"> = {
-    agent,
+  const beside = mode === "operate" && args.text("as") === undefined && !token;
+  return {
+    agent: beside ? `operator/${who}` : who,
     ...(token ? { token } : {}),
     ...(mode === "look" ? { observe: true } : { oneShot: true }),
     ...(mode === "operate" ? { role: "operator" } : {}),
   };
-  const found = await open(command, place, mode, options);
-  const worktree = args.text("worktree") ?? env.HOLDFAST_WORKTREE ?? place.repository.root;
-  const epochs = new Epochs(place.folder, found.client.session?.log ?? "", agent, worktree);
-  return { ...found, agent, repository: place.repository, worktree, epochs };
 }
 
-type Opening = Omit<ClientOptions, "dial" | "clock" | "chance">;
-type Found = Pick<Reached, "client" | "hub" | "file" | "empty">;
-
-async function open({ args, env }: Command, place: Place, mode: Mode, options: Opening): Promise<Found> {
+/** The hub that was named, or the one of this log that answers and serves the log it is said to. */
+async function throughHub<C extends { close(): Promise<void> }>(
+  { args, env }: Command,
+  { folder }: Place,
+  opening: Opening,
+  ways: Ways<C>,
+): Promise<{ readonly client: C; readonly url: string } | undefined> {
   const named = args.text("hub") ?? env.HOLDFAST_HUB;
-  if (named !== undefined && named !== "") {
-    const { connect } = await import("../node/connect.ts");
-    return { client: await connect(named, options), hub: named };
-  }
-  const running = readHubFile(place.folder);
-  if (running !== undefined) {
-    const client = await throughHub(running, options);
-    if (client !== undefined) return client;
-  }
-  return directly(place.file, mode, options);
-}
-
-/** The first of a hub's urls that answers, if it serves the log it is said to. */
-async function throughHub(running: HubFile, options: Opening): Promise<Found | undefined> {
-  const { connect } = await import("../node/connect.ts");
-  for (const url of running.urls) {
-    if (!/^(ws|http|mqtt):/.test(url)) continue;
+  if (named !== undefined && named !== "") return { client: await ways.hub(named, opening), url: named };
+  const running = readHubFile(folder);
+  for (const url of running?.urls ?? []) {
+    if (!/^(ws|mqtt):/.test(url)) continue;
     try {
-      const client = await connect(url, options);
-      if (client.session?.log === running.log) return { client, hub: url };
+      const client = await ways.hub(url, opening);
+      if (ways.logOf(client) === running?.log) return { client, url };
       await client.close();
     } catch (error) {
       const gone =
@@ -110,17 +173,18 @@ async function throughHub(running: HubFile, options: Opening): Promise<Found | u
   return undefined;
 }
 
-/** An engine in this process. A look opens the log for reading, so that nothing that is due is written by it. */
-async function directly(file: string, mode: Mode, options: Opening): Promise<Found> {
-  const [{ connectTo }, { openEngineOnLog }] = await Promise.all([
-    import("../node/connect.ts"),
-    import("../node/engine.ts"),
-  ]);
-  const empty = mode === "look" && !existsSync(file) && !existsSync(`${file}.witness`);
-  const served = await openEngineOnLog(
-    empty ? { log: "memory:" } : { log: `sqlite:${file}`, open: { readOnly: mode === "look" } },
-  );
-  return { client: await connectTo(served, options), file, ...(empty ? { empty: true as const } : {}) };
+async function visitHub(url: string, opening: Opening): Promise<Caller> {
+  const { token, agent } = opening;
+  const told = { agent, ...(token === undefined ? {} : { token }) };
+  const dial = /^ws:/i.test(url)
+    ? async () => (await import("../../transports/websocket/caller.ts")).call(url, told)
+    : async () => (await import("../../transports/index.ts")).connect(url, told);
+  return openVisit({ dial, opening, clock: systemClock, chance: systemChance });
+}
+
+/** Neither the log nor a trace that there once was one. */
+export function isMissing(file: string): boolean {
+  return !existsSync(file) && !existsSync(`${file}.witness`);
 }
 
 /** Opens, does something, and closes whatever happens. */
@@ -130,6 +194,20 @@ export async function reaching<T>(
   work: (reached: Reached) => Promise<T>,
 ): Promise<T> {
   const reached = await reach(command, mode);
+  try {
+    return await work(reached);
+  } finally {
+    await reached.client.close();
+  }
+}
+
+/** The same with a client that stays. */
+export async function staying<T>(
+  command: Command,
+  mode: Mode,
+  work: (reached: Reached<Client>) => Promise<T>,
+): Promise<T> {
+  const reached = await stay(command, mode);
   try {
     return await work(reached);
   } finally {

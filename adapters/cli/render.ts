@@ -2,6 +2,7 @@
  * Rendering for terminals: tables for people, JSON for programs. Whatever agents wrote is stripped of everything a
  * terminal would obey.
  */
+import { fstatSync, writeSync } from "node:fs";
 
 const ESC = String.fromCharCode(0x1b);
 const BEL = String.fromCharCode(0x07);
@@ -28,10 +29,19 @@ export function safeLine(text: string): string {
     .trim();
 }
 
+/** As far as that can be told without node:tty, which would cost a tenth of the start: the null device looks like one. */
+function looksLikeTerminal(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
 /** Whether stdout may be coloured. */
-export function mayColour(env: NodeJS.ProcessEnv = process.env, isTerminal = process.stdout.isTTY): boolean {
+export function mayColour(env: NodeJS.ProcessEnv = process.env, isTerminal = looksLikeTerminal(1)): boolean {
   if (env.NO_COLOR !== undefined && env.NO_COLOR !== "") return false;
-  return isTerminal === true && env.TERM !== "dumb";
+  return isTerminal && env.TERM !== "dumb";
 }
 
 const STYLES = { bold: ["\u001b[1m", "\u001b[22m"], dim: ["\u001b[2m", "\u001b[22m"] } as const;
@@ -77,14 +87,26 @@ export function processOutput(json: boolean): Output {
   return {
     json,
     data(value, people) {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
-      else {
-        const text = people();
-        if (text !== "") process.stdout.write(`${text}\n`);
-      }
+      const text = json ? JSON.stringify(value) : people();
+      if (text !== "") write(1, `${text}\n`);
     },
-    say(words) {
-      process.stderr.write(`${words}\n`);
-    },
+    say: (words) => write(2, `${words}\n`),
   };
+}
+
+/**
+ * Writes all of a text to a descriptor before it returns. `process.stdout` would cost more than most commands take;
+ * it is only asked where the reader has to be waited for.
+ */
+export function write(descriptor: 1 | 2, text: string): void {
+  let bytes = Buffer.from(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(writeSync(descriptor, bytes));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A reader that has seen enough is no failure.
+    if (code === "EPIPE") process.exit(0);
+    if (code !== "EAGAIN") throw error;
+    (descriptor === 1 ? process.stdout : process.stderr).write(bytes);
+  }
 }

@@ -5,6 +5,7 @@
  * when a
  * statement is collected, and iterating row by row is half as fast.
  */
+import { createRequire } from "node:module";
 import type Database from "better-sqlite3";
 
 export type SqlValue = number | string | Uint8Array | null;
@@ -77,9 +78,24 @@ async function openBuiltIn(file: string, readOnly: boolean): Promise<Driver> {
   return new DatabaseSync(file, { readOnly });
 }
 
+let binding: string | undefined;
+
+/** Where the library is compiled to as a rule; looking for it elsewhere takes it longer than all the rest. */
+function findBinding(): string | undefined {
+  if (binding !== undefined) return binding;
+  try {
+    binding = createRequire(import.meta.url).resolve("better-sqlite3/build/Release/better_sqlite3.node");
+  } catch {
+    return undefined;
+  }
+  return binding;
+}
+
 async function openBetter(file: string, readOnly: boolean): Promise<Driver> {
   const { default: Better } = (await import("better-sqlite3")) as { default: typeof Database };
-  const db = new Better(file, { readonly: readOnly, timeout: 0 });
+  const nativeBinding = findBinding();
+  const found = nativeBinding === undefined ? {} : { nativeBinding };
+  const db = new Better(file, { readonly: readOnly, timeout: 0, ...found });
   return {
     exec: (sql) => {
       db.exec(sql);

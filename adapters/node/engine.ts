@@ -1,7 +1,8 @@
 /**
  * The embedded engine: core's engine on a log of this machine, with this machine's clock and chance.
  */
-import { type Engine, type EngineOptions, openEngine as openCoreEngine } from "../../core/engine/engine.ts";
+import { type Engine, openEngine as openCoreEngine } from "../../core/engine/engine.ts";
+import type { EngineOptions } from "../../core/engine/options.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import { type OpenLogOptions, openLog } from "../log/index.ts";
 import { sha256, systemChance, systemClock } from "./system.ts";

@@ -5,7 +5,8 @@
 export { Client, type ClientOptions, type Notice } from "../../core/client/client.ts";
 export { Lease, type LeaseOptions, type LostReason } from "../../core/client/lease.ts";
 export { Refused } from "../../core/client/refused.ts";
-export type { Engine, EngineStatus, Submission } from "../../core/engine/engine.ts";
+export type { Engine, EngineStatus } from "../../core/engine/engine.ts";
+export type { Submission } from "../../core/engine/options.ts";
 export type { Outcome } from "../../core/engine/sequencer.ts";
 export { Failure, type FailureCode, Fault } from "../../core/failures.ts";
 export { limits } from "../../core/limits.ts";

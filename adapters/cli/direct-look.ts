@@ -1,0 +1,39 @@
+/**
+ * Looking at a log without a hub: it is read, and nothing is written.
+ */
+import { Refused } from "../../core/client/refused.ts";
+import type { Caller } from "../../core/client/visit.ts";
+import { glance } from "../../core/engine/glance.ts";
+import type { Rejection } from "../../core/model/slice.ts";
+import { openMemoryLog } from "../log/memory.ts";
+import { openSqliteLog } from "../log/sqlite.ts";
+
+/** Answers questions from the log in `file`; without one as a log that has no entries yet would. */
+export async function lookDirectly(
+  file: string | undefined,
+  agent: string,
+): Promise<Caller & { readonly atMs: number }> {
+  const log = file === undefined ? await openMemoryLog() : await openSqliteLog(file, { readOnly: true });
+  try {
+    const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const { fold, answer } = await glance({ log, agent, pause });
+    const send = async (method: string, params: object): Promise<object> => {
+      const answered = await answer(method, params);
+      if ("rejection" in answered) throw new Refused(answered.rejection as Rejection);
+      return answered;
+    };
+    return {
+      log: fold.state.log.log,
+      seq: fold.seq,
+      /** Log time of the newest entry. */
+      atMs: fold.atMs,
+      durable: log.durability,
+      send,
+      call: (method, params) => send(method, params) as never,
+      close: () => log.close(),
+    };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
