@@ -12,7 +12,6 @@ export type {
   Accepted,
   CommandMethod,
   Grant,
-  Held,
   Leased,
   Method,
   Params,
@@ -36,6 +35,7 @@ export type { ClaimView } from "./model/claim-queries.ts";
 export type { Claim } from "./model/claim-state.ts";
 export { defaultSettings, type Settings } from "./model/log.ts";
 export { type Command, type Event, queries, type State, tables } from "./model/model.ts";
+export type { Holding } from "./model/path-history.ts";
 export type { Scope } from "./model/scopes.ts";
 export type { Entry, Rejection } from "./model/slice.ts";
 export type { Cancel, Chance, Clock } from "./ports/clock.ts";

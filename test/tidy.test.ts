@@ -28,7 +28,8 @@ const code = (name: string) =>
     .replace(/\/\*[\s\S]*?\*\//g, "")
     .replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, '""')
     .replace(/(^|[^:])\/\/.*$/gm, "$1");
-const imports = (name: string) => [...text(name).matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, path]) => path ?? "");
+const imports = (name: string) =>
+  [...text(name).matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, path]) => path ?? "");
 const resolved = (name: string) =>
   imports(name).map((path) => join(dirname(name), path).split(sep).join("/"));
 
@@ -42,7 +43,9 @@ function offenders(among: readonly string[], breaks: (name: string) => string | 
 
 describe("files", () => {
   it("say in their first lines what they are responsible for", () => {
-    expect(offenders(sources, (name) => (/^(#!.*\n)?\/\*\*/.test(text(name)) ? undefined : "no first comment"))).toEqual([]);
+    expect(
+      offenders(sources, (name) => (/^(#!.*\n)?\/\*\*/.test(text(name)) ? undefined : "no first comment")),
+    ).toEqual([]);
   });
 
   it("are not called by names that hide a missing concept", () => {
@@ -52,17 +55,26 @@ describe("files", () => {
 
   it("stay under 500 lines, half of the product's under 250, lines within 110 characters", () => {
     const lengths = product.map((name) => text(name).split("\n").length);
-    expect(offenders(product, (name) => (text(name).split("\n").length > 500 ? "over 500 lines" : undefined))).toEqual([]);
+    expect(
+      offenders(product, (name) => (text(name).split("\n").length > 500 ? "over 500 lines" : undefined)),
+    ).toEqual([]);
     expect([...lengths].sort((a, b) => a - b)[lengths.length >> 1]).toBeLessThan(250);
     // A sentence for people may stand on one line, so that it can be found.
     const tooLong = (line: string) => line.length > (/["`]/.test(line) ? 130 : 110);
     const long = (name: string) => text(name).split("\n").findIndex(tooLong);
-    expect(offenders(product, (name) => (long(name) < 0 ? undefined : `line ${long(name) + 1} is too long`))).toEqual([]);
+    expect(
+      offenders(product, (name) => (long(name) < 0 ? undefined : `line ${long(name) + 1} is too long`)),
+    ).toEqual([]);
   });
 
   it("export names, never a default or everything", () => {
     const bad = (name: string) => /^export (default|\*)/m.exec(code(name))?.[0];
-    expect(offenders(sources.filter((name) => !name.endsWith("vitest.config.ts")), bad)).toEqual([]);
+    expect(
+      offenders(
+        sources.filter((name) => !name.endsWith("vitest.config.ts")),
+        bad,
+      ),
+    ).toEqual([]);
   });
 
   it("use no `any`, enum or namespace, and silence no check", () => {
@@ -74,7 +86,12 @@ describe("files", () => {
 
   it("skip no test without a reason", () => {
     const bad = (name: string) => /\b(it|test|describe)\.(only|todo|skip)\(/.exec(code(name))?.[0];
-    expect(offenders(sources.filter((name) => name.startsWith("test/")), bad)).toEqual([]);
+    expect(
+      offenders(
+        sources.filter((name) => name.startsWith("test/")),
+        bad,
+      ),
+    ).toEqual([]);
   });
 
   it("speak of no machine, registry or workplace", () => {
@@ -92,14 +109,20 @@ describe("core", () => {
   const core = product.filter((name) => name.startsWith("core/"));
 
   it("has no clock, chance, timer or outside world of its own", () => {
-    const bad = /\b(Date\.now|new Date|Math\.random|setTimeout|setInterval|setImmediate|performance\.|process\.|fetch\()|from "node:/;
+    const bad =
+      /\b(Date\.now|new Date|Math\.random|setTimeout|setInterval|setImmediate|performance\.|process\.|fetch\()|from "node:/;
     expect(offenders(core, (name) => bad.exec(code(name))?.[0])).toEqual([]);
     expect(offenders(core, (name) => /"node:[^"]*"/.exec(text(name))?.[0])).toEqual([]);
   });
 
   it("folds the same on every build: no locale, no Intl, in the model", () => {
     const bad = /\b(localeCompare|Intl\.|toLocale\w*)/;
-    expect(offenders(core.filter((name) => name.startsWith("core/model/")), (name) => bad.exec(code(name))?.[0])).toEqual([]);
+    expect(
+      offenders(
+        core.filter((name) => name.startsWith("core/model/")),
+        (name) => bad.exec(code(name))?.[0],
+      ),
+    ).toEqual([]);
   });
 
   it("is layered: model, then ports and protocol, then engine and client apart", () => {
@@ -126,7 +149,9 @@ describe("core", () => {
   it("knows no noun outside the model", () => {
     const nouns = /"(claim|task|message|document|block|checkpoint|resource|decision|activity|progress)\.\w+"/;
     const outside = core.filter((name) => /^core\/(engine|protocol|ports)\//.test(name));
-    expect(offenders(outside, (name) => nouns.exec(text(name).replace(/\/\*[\s\S]*?\*\//g, ""))?.[0])).toEqual([]);
+    expect(
+      offenders(outside, (name) => nouns.exec(text(name).replace(/\/\*[\s\S]*?\*\//g, ""))?.[0]),
+    ).toEqual([]);
   });
 });
 
@@ -162,9 +187,23 @@ describe("the map", () => {
 
   it("the top level is what it says", () => {
     const allowed = new Set([
-      "package.json", "package-lock.json", "tsconfig.json", "tsconfig.base.json", "biome.json", "vitest.config.ts",
-      "core", "transports", "adapters", "benchmarks", "test", "ARCHITECTURE.md", "README.md", "LICENSE", "CHANGELOG.md",
-      "node_modules", "dist",
+      "package.json",
+      "package-lock.json",
+      "tsconfig.json",
+      "tsconfig.base.json",
+      "biome.json",
+      "vitest.config.ts",
+      "core",
+      "transports",
+      "adapters",
+      "benchmarks",
+      "test",
+      "ARCHITECTURE.md",
+      "README.md",
+      "LICENSE",
+      "CHANGELOG.md",
+      "node_modules",
+      "dist",
     ]);
     const there = readdirSync(root).filter((name) => !name.startsWith(".") && !name.endsWith(".tgz"));
     expect(there.filter((name) => !allowed.has(name))).toEqual([]);

@@ -4,16 +4,19 @@
 
 import type { Checkpoint } from "../model/checkpoints.ts";
 import type { Claim } from "../model/claim-state.ts";
-import type { commands, queries } from "../model/model.ts";
+import type { commands, pasts, queries } from "../model/model.ts";
 import type { Page } from "../model/page.ts";
 import type { Of } from "../model/shape.ts";
-import type { Entry, Rejection } from "../model/slice.ts";
+import type { Entry, Past, Rejection } from "../model/slice.ts";
 import type { SessionMethod, SessionParams } from "../protocol/methods.ts";
 
 type Commands = typeof commands;
 type Queries = typeof queries;
+type Pasts = typeof pasts;
 /** Methods of sessions that a caller may use; the client sees to the others itself. */
-export type PastMethod = Extract<SessionMethod, "log.read" | "state.at" | "path.history" | "task.history">;
+export type LogMethod = Extract<SessionMethod, "log.read" | "state.at">;
+/** Questions about the past, of the log and of the nouns. */
+export type PastMethod = LogMethod | (keyof Pasts & string);
 
 export type CommandMethod = keyof Commands & string;
 export type QueryMethod = keyof Queries & string;
@@ -25,9 +28,13 @@ export type Params<M extends Method> = M extends keyof Commands
   ? Of<Commands[M]>
   : M extends keyof Queries
     ? Asked<Queries[M]>
-    : M extends PastMethod
-      ? SessionParams<M>
-      : never;
+    : M extends keyof Pasts
+      ? Pasts[M] extends Past<infer P, infer _>
+        ? P
+        : never
+      : M extends LogMethod
+        ? SessionParams<M>
+        : never;
 
 /** What every command answers. */
 export interface Accepted {
@@ -105,26 +112,9 @@ export interface StateAt {
   readonly [list: string]: unknown;
 }
 
-/** One row of `path.history`: a claim's time over a path. */
-export interface Held {
-  readonly seq: number;
-  readonly wallMs: number;
-  readonly claim: string;
-  readonly holder: string;
-  readonly epoch: number;
-  readonly task?: string;
-  readonly note?: string;
-  /** How it ended; absent while it is live. */
-  readonly how?: string;
-  readonly endedSeq?: number;
-  readonly endedWallMs?: number;
-}
-
 interface PastResults {
   readonly "log.read": Page<Entry>;
   readonly "state.at": StateAt;
-  readonly "path.history": Page<Held>;
-  readonly "task.history": Page<Entry>;
 }
 
 type Asked<Q> = Q extends { readonly answer: (state: never, params: infer P, asker: never) => unknown }
@@ -141,6 +131,10 @@ export type Result<M extends Method> = M extends keyof Commands
     : Accepted & { readonly [field: string]: unknown }
   : M extends keyof Queries
     ? Told<Queries[M]>
-    : M extends keyof PastResults
-      ? PastResults[M]
-      : never;
+    : M extends keyof Pasts
+      ? Pasts[M] extends Past<never, infer R>
+        ? R
+        : never
+      : M extends keyof PastResults
+        ? PastResults[M]
+        : never;

@@ -42,7 +42,8 @@ export async function glance({ log, agent, pause }: GlanceOptions): Promise<Glan
     fold,
     async answer(method, params) {
       const isPast = History.answers(method);
-      const shape = (tables.pasts[method] ?? tables.queries[method])?.params ?? sessionMethods[method as SessionMethod];
+      const shape =
+        (tables.pasts[method] ?? tables.queries[method])?.params ?? sessionMethods[method as SessionMethod];
       if (shape === undefined || (!isPast && !Object.hasOwn(queries, method))) {
         throw new Failure("usage", `There is no query ${method.slice(0, 100)}.`);
       }

@@ -1,3 +1,7 @@
+/**
+ * Nouns: the table of contents of the model. Adding a noun adds one line to each list here.
+ */
+
 import { acquireRejections } from "./acquire.ts";
 import {
   type ActivityCommand,

@@ -4,7 +4,7 @@
 import { limits } from "../limits.ts";
 import { canonical } from "./acquire.ts";
 import type { Event } from "./model.ts";
-import { cursorSeq, paging } from "./page.ts";
+import { cursorSeq, type Page, paging } from "./page.ts";
 import { compileScope, coversFile, overlaps, type Scope } from "./scopes.ts";
 import { optional, string } from "./shape.ts";
 import { type Entry, past } from "./slice.ts";
@@ -39,7 +39,7 @@ export const pathPasts = {
           for (const event of entry.events) holdings.take(event, entry);
           return true;
         },
-        answer: () => {
+        answer: (): Page<Holding> => {
           const from = cursorSeq(params, 0);
           const to = from + (params.limit ?? limits.pageItemsDefault);
           const items = holdings.newestFirst();

@@ -150,27 +150,27 @@ export function query<const F extends ObjectShape["fields"], R>(
 }
 
 /** Looks at entries one by one, in order, to answer a question about the past. */
-export interface Tracer {
+export interface Tracer<R = object> {
   /** Entries up to this seq are not looked at. */
   readonly from: number;
   /** Takes one in; `false`: it has seen enough. Entries are already redacted for the asker. */
   readonly take: (entry: Entry) => boolean;
-  readonly answer: () => object;
+  readonly answer: () => R;
 }
 
 /** A question about the past, answered from the log beside the event loop. */
-export interface Past<P = never> {
+export interface Past<P = never, R = object> {
   readonly params: ObjectShape;
   readonly doc: string;
-  readonly trace: (state: State, params: P, asker: Asker) => Tracer | { readonly rejection: Rejection };
+  readonly trace: (state: State, params: P, asker: Asker) => Tracer<R> | { readonly rejection: Rejection };
 }
 
 /** A row of a noun's table of questions about the past. */
-export function past<const F extends ObjectShape["fields"]>(
+export function past<const F extends ObjectShape["fields"], R extends object>(
   doc: string,
   fields: F,
-  trace: Past<Fields<F>>["trace"],
-): Past<Fields<F>> {
+  trace: Past<Fields<F>, R>["trace"],
+): Past<Fields<F>, R> {
   return { params: { kind: "object", fields }, doc, trace };
 }
 

@@ -2,7 +2,7 @@
  * The history of a task: everything in the log that is about it.
  */
 import { limits } from "../limits.ts";
-import { cursorSeq, paging, sizeOf } from "./page.ts";
+import { cursorSeq, type Page, paging, sizeOf } from "./page.ts";
 import { string } from "./shape.ts";
 import { type Entry, past } from "./slice.ts";
 
@@ -26,7 +26,10 @@ export const taskPasts = {
           if (!more) items.push(about);
           return !more;
         },
-        answer: () => ({ items, ...(more ? { next: String(items[items.length - 1]?.seq) } : {}) }),
+        answer: (): Page<Entry> => ({
+          items,
+          ...(more ? { next: String(items[items.length - 1]?.seq) } : {}),
+        }),
       };
     },
   ),

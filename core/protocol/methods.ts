@@ -3,7 +3,6 @@
  * and queries of the model stand in its own tables.
  */
 import { limits } from "../limits.ts";
-import { paging } from "../model/page.ts";
 import { boolean, doc, integer, list, type Of, object, optional, string } from "../model/shape.ts";
 import { command } from "../model/slice.ts";
 
@@ -76,15 +75,6 @@ export const sessionMethods = {
   "state.at": command("The summary of the state as it was after an entry, or at a moment of wall time.", {
     seq: optional(integer(0)),
     wallMs: optional(integer(0)),
-  }),
-  "path.history": command("Who held, changed or worked on a path, newest first, as `{items, next?}`.", {
-    path: string("path", limits.pathMax),
-    worktree: optional(string("line", limits.pathMax)),
-    ...paging,
-  }),
-  "task.history": command("Everything that happened to a task, oldest first, as `{items, next?}`.", {
-    task: id,
-    ...paging,
   }),
 } as const;
 export type SessionMethod = keyof typeof sessionMethods;

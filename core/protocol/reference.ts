@@ -8,11 +8,17 @@ import { submissionFields } from "./methods.ts";
 import { guide } from "./reference-guide.ts";
 
 /** Everything that travels, by name. */
+interface Questions {
+  readonly [method: string]: { readonly params: ObjectShape; readonly doc: string };
+}
+
 export interface ReferenceTables {
   /** Methods of sessions and hosts (methods.ts). */
   readonly session: { readonly [method: string]: ObjectShape };
   readonly commands: { readonly [method: string]: ObjectShape };
-  readonly queries: { readonly [method: string]: { readonly params: ObjectShape; readonly doc: string } };
+  readonly queries: Questions;
+  /** Questions about the past. */
+  readonly pasts: Questions;
   readonly events: { readonly [type: string]: ObjectShape };
   readonly rejections: { readonly [code: string]: Refusal };
 }
@@ -114,9 +120,10 @@ export function protocolReference(
   tables: ReferenceTables,
   limits: { readonly [name: string]: number },
 ): string {
-  const queries = Object.entries(tables.queries)
-    .map(([name, query]) => section(name, query.doc, query.params.fields))
-    .join("\n");
+  const questions = (all: Questions) =>
+    Object.entries(all)
+      .map(([name, { doc, params }]) => section(name, doc, params.fields))
+      .join("\n");
   const rejections = Object.entries(tables.rejections)
     .map(([code, refusal]) => section(code, refusal.doc, refusal.fields))
     .join("\n");
@@ -138,7 +145,12 @@ export function protocolReference(
       `Each appends at most one entry. Besides its own fields every command takes:\n\n${common.join("\n")}`,
       sections(tables.commands),
     ),
-    chapter("Queries", "Each reads the newest state and changes nothing.", queries),
+    chapter("Queries", "Each reads the newest state and changes nothing.", questions(tables.queries)),
+    chapter(
+      "The past",
+      "Answered from the log, beside everything else; at most one at a time on a connection.",
+      questions(tables.pasts),
+    ),
     chapter(
       "Events",
       "What `events` of an entry can hold; each also has its `type`. A type you do not know is from a newer " +

@@ -1,5 +1,6 @@
 /** PROTOCOL.md is what the schemas say. `npx vitest run test/core/reference.test.ts -u` writes it anew. */
 import { describe, expect, it } from "vitest";
+import { engineRejections } from "../../core/engine/refusals.ts";
 import { limits, publishedLimits } from "../../core/limits.ts";
 import { tables } from "../../core/model/model.ts";
 import { decode } from "../../core/protocol/codec.ts";
@@ -8,7 +9,8 @@ import { sessionMethods, submitted } from "../../core/protocol/methods.ts";
 import { protocolReference } from "../../core/protocol/reference.ts";
 import { compile } from "../../core/protocol/schema.ts";
 
-const text = protocolReference({ session: sessionMethods, ...tables }, publishedLimits);
+const rejections = { ...tables.rejections, ...engineRejections };
+const text = protocolReference({ session: sessionMethods, ...tables, rejections }, publishedLimits);
 
 describe("PROTOCOL.md", () => {
   it("is not stale", async () => {
