@@ -8,21 +8,12 @@
 import type { Observable } from "rxjs";
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
-import {
-  afterShown,
-  answerOf,
-  type Command,
-  queries,
-  type State,
-  sinceThen,
-  tables,
-} from "../model/model.ts";
+import { afterShown, answerOf, type Command, queries, type State, sinceThen } from "../model/model.ts";
 import type { Asker, Entry } from "../model/slice.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Connection } from "../ports/transport.ts";
 import { fingerprint } from "../protocol/fingerprint.ts";
-import { compile } from "../protocol/schema.ts";
 import { Admission } from "./admission.ts";
 import { HUB } from "./batch.ts";
 import { type Contact, Contacts } from "./contact.ts";
@@ -30,7 +21,7 @@ import { History } from "./history.ts";
 import type { Host } from "./host.ts";
 import { LogTime } from "./log-time.ts";
 import { Names } from "./names.ts";
-import type { EngineOptions, Submission } from "./options.ts";
+import { type EngineOptions, type Submission, unfit } from "./options.ts";
 import { Presences } from "./presences.ts";
 import { recover } from "./recovery.ts";
 import { type Outcome, outcomeOf, type Proposal, type Read, type Repeat, Sequencer } from "./sequencer.ts";
@@ -71,7 +62,6 @@ export class Engine implements Host {
   private readonly sequencer: Sequencer;
   private readonly tail: Tail;
   private readonly presences: Presences;
-  private readonly checks = new Map<string, ReturnType<typeof compile>>();
   private readonly streams: Streams;
   private readonly snapshots: Snapshots;
   private readonly time: LogTime;
@@ -184,15 +174,10 @@ export class Engine implements Host {
    */
   submit(submission: Submission): Promise<Outcome> {
     const { id, agent, command, sentAfter, operator = false } = submission;
-    const { type, ...own } = command;
-    const shape = tables.commands[type];
-    const check = this.checks.get(type) ?? (shape && compile(shape));
-    if (check !== undefined) this.checks.set(type, check);
-    const problem = check === undefined ? { at: "type", why: "is no command" } : check(own);
+    const problem = unfit(command);
     if (problem !== undefined) {
-      return Promise.reject(
-        new Failure("usage", `${type}: ${problem.at} ${problem.why}`, { fields: { ...problem } }),
-      );
+      const { at, why } = problem;
+      return Promise.reject(new Failure("usage", `${command.type}: ${at} ${why}`, { fields: { at, why } }));
     }
     const digest = fingerprint(command);
     return new Promise((resolve, reject) => {

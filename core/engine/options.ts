@@ -2,9 +2,10 @@
  * What an engine is opened with, and what an embedded caller submits to it.
  */
 import type { Settings } from "../model/log.ts";
-import type { Command } from "../model/model.ts";
+import { type Command, tables } from "../model/model.ts";
 import type { Chance, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
+import { type Check, compile, type Problem } from "../protocol/schema.ts";
 import type { AdmissionOptions } from "./admission.ts";
 
 export interface EngineOptions extends AdmissionOptions {
@@ -30,4 +31,17 @@ export interface Submission {
   /** The newest seq the caller had seen. */
   readonly sentAfter?: number;
   readonly operator?: boolean;
+}
+
+/** Compiled on first use. */
+const checks = new Map<string, Check>();
+
+/** What is wrong with the command of an embedded caller, which no session has checked. */
+export function unfit({ type, ...fields }: Command): Problem | undefined {
+  const shape = tables.commands[type];
+  if (shape === undefined || !Object.hasOwn(tables.commands, type))
+    return { at: "type", why: "is no command" };
+  const check = checks.get(type) ?? compile(shape);
+  checks.set(type, check);
+  return check(fields);
 }
