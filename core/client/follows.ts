@@ -148,7 +148,12 @@ export class Follows implements Source {
       if ("error" in settled) return this.refused(members, settled.error);
       this.wireOpen = true;
       this.wireSeq = Math.max(this.wireSeq, after);
-      for (const following of members) if (this.joining.delete(following)) this.live.add(following);
+      const { seq: head = Infinity } = settled.result as { readonly seq?: number };
+      for (const following of members) {
+        // The hub saw the least of the cursors only.
+        if (following.reached > head) this.end(following, ahead(head));
+        else if (this.joining.delete(following)) this.live.add(following);
+      }
     });
   }
 
@@ -241,6 +246,12 @@ export class Follows implements Source {
     };
     this.reading.set(following, clock.after(backOffMs(tries, chance), retry));
   }
+}
+
+/** What a hub says of a cursor it has not come to. */
+function ahead(head: number): Refused {
+  const message = `The log ends at ${head}; the cursor is beyond it. Start again from a fresh state.`;
+  return new Refused({ code: "log.ahead", head, message });
 }
 
 /** Whether it may go better in a moment. */

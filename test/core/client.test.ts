@@ -28,6 +28,8 @@ const granted = async (claim: string) =>
     events.some((event) => event.type === "claim.granted" && event.claim === claim),
   );
 
+const upTo = (seq: number) => Array.from({ length: seq }, (_, i) => i + 1);
+
 async function take(client: Client, after: number, count: number): Promise<Entry[]> {
   const taken: Entry[] = [];
   for await (const entry of client.follow({ after })) if (taken.push(entry) >= count) break;
@@ -203,6 +205,29 @@ describe("breaks", () => {
     expect(await granted("U")).toHaveLength(1);
   });
 
+  it("does not pretend that another log knows what the one before did", async () => {
+    const other = await Hub.open();
+    let dial = hub.dial;
+    const client = await hub.client("ann", { dial: () => dial() });
+    await client.call("claim.acquire", { claim: "S" });
+    const following = client.follow();
+    const next = errorOf(following.next());
+    await settle();
+    hub.tap.toClient = () => false;
+    const sent = errorOf(client.call("claim.acquire", { claim: "T" }));
+    await settle();
+    dial = other.dial;
+    hub.cut();
+    await until(() => !client.isUp);
+    const unsent = client.call("claim.acquire", { claim: "U" });
+    expect(await sent).toMatchObject({ code: "hub.refused", definite: false });
+    expect(await unsent).toMatchObject({ claim: "U" });
+    expect(await next).toMatchObject({ code: "log.unknown" });
+    expect(client.seq).toBe(other.engine.head());
+    await client.close();
+    await other.close();
+  });
+
   it("submits an indefinite failure again, under the same id", async () => {
     const client = await hub.client("ann");
     let fails = 2;
@@ -294,7 +319,7 @@ describe("following", () => {
     const [first, end] = [mine.next(), ends.next()];
     await client.call("claim.release", { claim: "T3" });
     for (let i = 5; i < 9; i++) await client.call("claim.acquire", { claim: `T${i}` });
-    expect((await all).map(({ seq }) => seq)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    expect((await all).map(({ seq }) => seq)).toEqual(upTo(12));
     const grant = (await first).value;
     expect(grant?.events[0]).toMatchObject({ type: "claim.granted", claim: "T3" });
     const release = (await end).value;
@@ -314,12 +339,10 @@ describe("following", () => {
       await client.call("claim.release", { claim: "T" });
       if (i !== 1490) continue;
       // Far behind: read from the log in pages, then joined.
-      expect((await take(client, 0, 2980)).map(({ seq }) => seq)).toEqual(
-        Array.from({ length: 2980 }, (_, i) => i + 1),
-      );
+      expect((await take(client, 0, 2980)).map(({ seq }) => seq)).toEqual(upTo(2980));
     }
     await client.call("claim.acquire", { claim: "U" });
-    expect((await ahead).map(({ seq }) => seq)).toEqual(Array.from({ length: 3003 }, (_, i) => i + 1));
+    expect((await ahead).map(({ seq }) => seq)).toEqual(upTo(3003));
   });
 
   it("holds a bounded number of entries for a slow reader, who misses none", async () => {
@@ -343,7 +366,7 @@ describe("following", () => {
     expect(most).toBe(limits.followBufferEntries);
     const seqs = [1];
     for await (const { seq } of slow) if (seqs.push(seq) >= 5000) break;
-    expect(seqs).toEqual(Array.from({ length: 5000 }, (_, i) => i + 1));
+    expect(seqs).toEqual(upTo(5000));
     expect(read).toEqual(seqs);
   });
 
@@ -361,7 +384,39 @@ describe("following", () => {
     expect(hub.engine.subscriptions.size).toBe(0);
     const seqs = [1];
     for await (const { seq } of slow) if (seqs.push(seq) >= 2000) break;
-    expect(seqs).toEqual(Array.from({ length: 2000 }, (_, i) => i + 1));
+    expect(seqs).toEqual(upTo(2000));
+  });
+
+  it("reads on from the log over a break", async () => {
+    const client = await hub.client("ann");
+    const ahead = client.follow({ after: 0 });
+    for (let i = 0; i < 1500; i++) {
+      await client.call("claim.acquire", { claim: "T" });
+      await client.call("claim.release", { claim: "T" });
+      await ahead.next();
+      await ahead.next();
+    }
+    let reads = 0;
+    hub.tap.toHub = (frame) => {
+      if (frame.includes("log.read") && ++reads % 2 === 1) hub.cut();
+      return true;
+    };
+    expect((await take(client, 0, 3002)).map(({ seq }) => seq)).toEqual(upTo(3002));
+    expect(reads).toBeGreaterThan(3);
+  });
+
+  it("brings each of several filtered readers what it wants, and no more", async () => {
+    const client = await hub.client("ann");
+    const bob = await hub.client("bob");
+    const grants = bob.follow({ after: 0, events: ["claim.granted"] });
+    const ends = bob.follow({ after: 0, events: ["claim.released"], about: ["ann"] });
+    const first = [grants.next(), ends.next()];
+    const { seq } = await client.call("claim.acquire", { claim: "T" });
+    const release = await client.call("claim.release", { claim: "T" });
+    expect((await Promise.all(first)).map(({ value }) => value?.seq)).toEqual([seq, release.seq]);
+    expect(bob.seq).toBe(release.seq);
+    grants.close();
+    ends.close();
   });
 
   it("says where the log begins when it cannot go on without a gap", async () => {
@@ -369,9 +424,15 @@ describe("following", () => {
     for (let i = 0; i < 8; i++) await client.call("claim.acquire", { claim: `T${i}` });
     await hub.engine.snapshot();
     await hub.log.truncate(5);
-    expect(await errorOf(take(client, 2, 1))).toMatchObject({ code: "log.horizon", fields: { seq: 5 } });
-    expect(await errorOf(take(client, 99, 1))).toMatchObject({ code: "log.ahead" });
-    expect((await take(client, 5, 2)).map(({ seq }) => seq)).toEqual([6, 7]);
+    const [first, below, above, good] = await Promise.all([
+      take(client, 8, 1),
+      errorOf(take(client, 2, 1)),
+      errorOf(take(client, 99, 1)),
+      take(client, 5, 2),
+    ]);
+    expect(below).toMatchObject({ code: "log.horizon", fields: { seq: 5 } });
+    expect(above).toMatchObject({ code: "log.ahead" });
+    expect([...good, ...first].map(({ seq }) => seq)).toEqual([6, 7, 9]);
     expect(client.isUp).toBe(true);
   });
 
@@ -455,6 +516,8 @@ describe("asking", () => {
       for await (const { events } of bob.follow({ after: 0, events: ["message.posted"] })) {
         const [request] = events as unknown as { kind: string; message: string }[];
         if (request?.kind !== "task_request") continue;
+        const aside = { to: "ann", kind: "task_result", body: "not it", thread: request.message };
+        await bob.send("message.post", aside);
         await bob.send("message.post", { to: "ann", kind: "chat", body: "on it", replyTo: request.message });
         await bob.send("message.post", {
           to: "ann",

@@ -6,7 +6,8 @@
 import { machineClock } from "../../adapters/log/machine.ts";
 import { openMemoryLog } from "../../adapters/log/memory.ts";
 import { type Client, type ClientOptions, openClient } from "../../core/client/client.ts";
-import { type Engine, type EngineOptions, openEngine } from "../../core/engine/engine.ts";
+import { type Engine, openEngine } from "../../core/engine/engine.ts";
+import type { EngineOptions } from "../../core/engine/options.ts";
 import { Failure } from "../../core/failures.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import type { Clock } from "../../core/ports/clock.ts";
