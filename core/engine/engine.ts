@@ -70,6 +70,8 @@ export class Engine implements Host {
   private running = false;
   private scheduled = false;
   private stale = true;
+  /** Others wrote since it was last made sure that nothing is owed. */
+  private foreign = false;
   private unwritable: { readonly failure: Failure; readonly untilMs: number } | undefined;
   private dead: Failure | undefined;
   private stopWatching: Cancel = () => {};
@@ -298,9 +300,9 @@ export class Engine implements Host {
   }
 
   /** Answers a submission whose entry is an older one (SU1). */
-  repeat({ seq, settle }: Repeat): void {
+  repeat({ seq, closes, settle }: Repeat): void {
     const give = (entry: Entry | undefined) => {
-      const answer = entry && answerOf(entry);
+      const answer = entry && answerOf(entry, closes);
       if (entry === undefined || answer === undefined) {
         return settle(
           new Failure("log.horizon", `The answer stood in entry ${seq}, which is no longer kept.`),
@@ -405,6 +407,7 @@ export class Engine implements Host {
   private learn(gap: readonly Entry[], lost: boolean): void {
     const newest = gap[gap.length - 1];
     if (newest !== undefined) this.time.learn(newest.atMs);
+    this.foreign ||= gap.length > 0;
     if (lost) this.sequencer.behind(gap);
     else this.sequencer.learn(gap);
     this.tail.add(gap);
@@ -455,7 +458,10 @@ export class Engine implements Host {
     this.stopTicking = this.clock.after(limits.expiryTickMs + jitterMs, () => {
       if (this.dead !== undefined) return;
       this.presences.check();
-      if ((this.sequencer.expiry.nextMs ?? Infinity) <= this.nowMs()) this.kick();
+      // Whoever wrote may have died between two appends of what belongs together.
+      if (this.foreign) this.sequencer.owe();
+      if (this.foreign || (this.sequencer.expiry.nextMs ?? Infinity) <= this.nowMs()) this.kick();
+      this.foreign = false;
       this.tick();
     });
   }

@@ -58,6 +58,8 @@ export interface Ready {
 /** An outcome that must be derived from an older entry, which the host reads. */
 export interface Repeat {
   readonly seq: number;
+  /** The submission that the entry answered, where it was a later one than its own. */
+  readonly closes?: Closes;
   readonly settle: (outcome: Outcome | Failure) => void;
 }
 
@@ -270,7 +272,9 @@ export class Sequencer {
     }
     if (receipt?.open) return () => this.wait(key, item.settle);
     if (receipt !== undefined) {
-      return () => this.options.repeat({ seq: receipt.closed ?? receipt.seq, settle: item.settle });
+      const { seq, closed } = receipt;
+      const closes = closed === undefined ? {} : { closes: { agent: item.agent, submission: item.id } };
+      return () => this.options.repeat({ seq: closed ?? seq, ...closes, settle: item.settle });
     }
     const refused = this.refused.get(key);
     if (refused !== undefined) return () => item.settle({ ...refused.outcome, repeated: true });
@@ -315,7 +319,7 @@ export class Sequencer {
         if (closes === undefined) continue;
         const key = receiptKey(closes.agent, closes.submission);
         const settles = this.waiting.get(key);
-        const answer = settles && answerOf(entry);
+        const answer = settles && answerOf(entry, closes);
         if (answer === undefined) continue;
         this.waiting.delete(key);
         for (const settle of settles ?? []) settle(outcomeOf(answer));
