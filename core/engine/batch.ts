@@ -13,6 +13,7 @@ import type { Context, Entry } from "../model/slice.ts";
 import { utf8Length } from "../protocol/formats.ts";
 import type { Deadline, Expiry } from "./expiry.ts";
 import { type Fold, foldEntry } from "./fold.ts";
+import type { Outcome } from "./sequencer.ts";
 
 /** Whose entries those are that an engine adds by itself (AG5 reserves the name). */
 export const HUB = "hub";
@@ -34,6 +35,8 @@ export class Batch {
   /** Deadlines that were taken from the heap for it. */
   readonly lapsed: Deadline[] = [];
   owed: readonly Cause[] = [];
+  /** What this batch refuses, by submission: the same again in it is refused the same. */
+  readonly refused = new Map<string, { readonly digest: string; readonly outcome: Outcome }>();
   private readonly wallMs: number;
   private readonly options: BatchOptions;
   private readonly expiry: Expiry;

@@ -24,6 +24,7 @@ import { Names } from "./names.ts";
 import { type EngineOptions, type Submission, unfit } from "./options.ts";
 import { Presences } from "./presences.ts";
 import { recover } from "./recovery.ts";
+import { refuse } from "./refusals.ts";
 import { type Outcome, outcomeOf, type Proposal, type Read, type Repeat, Sequencer } from "./sequencer.ts";
 import { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -300,13 +301,18 @@ export class Engine implements Host {
   }
 
   /** Answers a submission whose entry is an older one (SU1). */
+<<<<<<< Updated upstream
   repeat({ seq, closes, settle }: Repeat): void {
     const give = (entry: Entry | undefined) => {
       const answer = entry && answerOf(entry, closes);
+=======
+  repeat({ seq, id, closes, settle }: Repeat): void {
+    const give = (entry: Entry | undefined) => {
+      const answer = entry && answerOf(entry, closes);
+      // It had its effect, but the entry that says which is no longer kept.
+>>>>>>> Stashed changes
       if (entry === undefined || answer === undefined) {
-        return settle(
-          new Failure("log.horizon", `The answer stood in entry ${seq}, which is no longer kept.`),
-        );
+        return settle({ ok: false, ...refuse("submission.expired", { submission: id, floor: seq }) });
       }
       settle({
         ...outcomeOf(answer),
@@ -316,7 +322,11 @@ export class Engine implements Host {
     };
     const kept = this.tail.at(seq);
     if (kept !== undefined) return give(kept);
-    this.find(seq).then(give, (error: unknown) => settle(asFailure(error)));
+    this.find(seq).then(give, (error: unknown) => {
+      const failure = asFailure(error);
+      if (failure.code === "log.horizon") give(undefined);
+      else settle(new Failure(failure.code, failure.message, { definite: false, cause: error }));
+    });
   }
 
   private async find(seq: number): Promise<Entry | undefined> {
@@ -369,6 +379,7 @@ export class Engine implements Host {
       this.options.onAppend?.(entries.length, this.clock.monotonicMs() - startedMs);
       if (!result.appended) return this.learn(await this.gap(), true);
       this.unwritable = undefined;
+      this.time.looked(startedMs);
       this.committed(entries);
     } catch (error) {
       const failure = asFailure(error);
@@ -379,8 +390,10 @@ export class Engine implements Host {
 
   /** Nothing to append: the head must not have moved past what was decided on (LO4). */
   private async confirm(after: number): Promise<void> {
-    if (this.log.shared && (await this.log.head()) !== after) this.learn(await this.gap(), true);
-    else this.committed([]);
+    const askedMs = this.clock.monotonicMs();
+    if (this.log.shared && (await this.log.head()) !== after) return this.learn(await this.gap(), true);
+    this.time.looked(askedMs);
+    this.committed([]);
   }
 
   private committed(entries: readonly Entry[]): void {
@@ -398,16 +411,24 @@ export class Engine implements Host {
 
   /** What others wrote since. */
   private async gap(): Promise<readonly Entry[]> {
+    const askedMs = this.clock.monotonicMs();
     const gap: Entry[] = [];
     for await (const entries of this.log.read(this.head())) gap.push(...entries);
+    const newest = gap[gap.length - 1];
+    // Should yet another append come between, the age is its own and too short: then ours loses, and we ask again.
+    if (newest !== undefined) this.time.learn(newest.atMs, await this.log.ageMs());
+    this.time.looked(askedMs);
     return gap;
   }
 
   /** Folds what others wrote, then shows it; `lost`: a batch of our own must be decided again. */
   private learn(gap: readonly Entry[], lost: boolean): void {
+<<<<<<< Updated upstream
     const newest = gap[gap.length - 1];
     if (newest !== undefined) this.time.learn(newest.atMs);
     this.foreign ||= gap.length > 0;
+=======
+>>>>>>> Stashed changes
     if (lost) this.sequencer.behind(gap);
     else this.sequencer.learn(gap);
     this.tail.add(gap);

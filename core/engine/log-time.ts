@@ -1,30 +1,56 @@
 /**
+<<<<<<< Updated upstream
  * Log time: the newest entry's time plus what has elapsed since, on a clock that no jump of the wall clock
  * moves.
+=======
+ * Log time: the newest entry's time plus what has elapsed since its append began, on a clock that no jump of the wall
+ * clock moves.
+ *
+ * Invariant: engines of one log agree on it to a few milliseconds. One that counted from when it heard of the entry
+ * would be behind, and its leases would be ended early by the others, whose time is ahead.
+>>>>>>> Stashed changes
  */
 import type { Clock } from "../ports/clock.ts";
+
+/** How far an engine may be ahead of the log without minding. */
+const AHEAD_MS = 100;
 
 export class LogTime {
   private readonly clock: Clock;
   private atMs: number;
   private sinceMs: number;
+  private lookedMs: number;
 
   /** It was `atMs` when `elapsedMs` ago the newest entry was appended. */
   constructor(clock: Clock, atMs: number, elapsedMs: number) {
     this.clock = clock;
     this.atMs = atMs + Math.max(0, Math.floor(elapsedMs));
     this.sinceMs = clock.monotonicMs();
+    this.lookedMs = this.sinceMs;
   }
 
-  /** Whole milliseconds; never goes back. */
+  /** Whole milliseconds; never below the newest entry's. */
   nowMs(): number {
     return this.atMs + Math.max(0, Math.floor(this.clock.monotonicMs() - this.sinceMs));
   }
 
-  /** Another engine was ahead: its entry says `atMs`. One that was behind changes nothing. */
-  learn(atMs: number): void {
-    if (atMs <= this.nowMs()) return;
-    this.atMs = atMs;
-    this.sinceMs = this.clock.monotonicMs();
+  /** At this moment, on the monotonic clock, there was nothing newer in the log than what is known. */
+  looked(monotonicMs: number): void {
+    this.lookedMs = monotonicMs;
+  }
+
+  /**
+   * Another engine's entry says `atMs`, and its append began `elapsedMs` ago as far as the log knows: no longer ago than
+   * the log was last looked at. The log is right: who is far ahead of it, having believed a wall clock after a reboot,
+   * goes back, lest it end what was granted meanwhile; little is left alone, so that rounding does not add up.
+   */
+  learn(atMs: number, elapsedMs: number): void {
+    const monotonicMs = this.clock.monotonicMs();
+    const agoMs = Math.max(0, Math.min(elapsedMs, monotonicMs - this.lookedMs));
+    const nowMs = atMs + Math.floor(agoMs);
+    const aheadMs = this.nowMs() - nowMs;
+    if (aheadMs >= 0 && aheadMs <= AHEAD_MS) return;
+    this.atMs = nowMs;
+    this.sinceMs = monotonicMs;
   }
 }

@@ -58,7 +58,13 @@ export interface Ready {
 /** An outcome that must be derived from an older entry, which the host reads. */
 export interface Repeat {
   readonly seq: number;
+<<<<<<< Updated upstream
   /** The submission that the entry answered, where it was a later one than its own. */
+=======
+  /** The submission's id. */
+  readonly id: string;
+  /** Set where a later entry ended its wait: whose, for an entry may be about others too. */
+>>>>>>> Stashed changes
   readonly closes?: Closes;
   readonly settle: (outcome: Outcome | Failure) => void;
 }
@@ -68,6 +74,8 @@ interface Flight {
   readonly ahead: Fold;
   readonly releases: readonly (() => void)[];
   readonly taken: readonly Item[];
+  /** Those among them that wrote an entry. */
+  readonly writing: ReadonlySet<Item>;
   readonly lapsed: readonly Deadline[];
   readonly owed: readonly (number | undefined)[];
 }
@@ -155,11 +163,14 @@ export class Sequencer {
       batch.lapse();
     }
     const taken: Item[] = [];
+    const writing = new Set<Item>();
     for (const item of this.queue) {
       if (batch.full && unwritable === undefined) break;
       if (taken.length >= limits.batchItemsMax) break;
       taken.push(item);
+      const written = batch.entries.length;
       this.take(item, batch, unwritable);
+      if (batch.entries.length > written) writing.add(item);
     }
     this.queue = this.queue.slice(taken.length);
     const { entries, fold: ahead, releases, lapsed } = batch;
@@ -169,7 +180,7 @@ export class Sequencer {
       return undefined;
     }
     const ready = { entries, after: this.fold.seq };
-    this.flight = { ready, ahead, releases, taken, lapsed, owed };
+    this.flight = { ready, ahead, releases, taken, writing, lapsed, owed };
     return ready;
   }
 
@@ -207,7 +218,8 @@ export class Sequencer {
     for (const deadline of flight.lapsed) this.expiry.push(deadline);
     const again: Item[] = [];
     for (const item of flight.taken) {
-      if ("command" in item) item.settle(failure);
+      // The answer to any other may stand in an older entry: it is nothing that failed now.
+      if (flight.writing.has(item)) item.settle(failure as never);
       else again.push(item);
     }
     this.queue = [...again, ...this.queue];
@@ -264,7 +276,8 @@ export class Sequencer {
   private remembered(key: string, item: Proposal, batch: Batch): (() => void) | undefined {
     const { byKey, floor } = batch.fold.receipts;
     const receipt = byKey.get(key);
-    const seen = receipt ?? this.refused.get(key);
+    const refused = batch.refused.get(key) ?? this.refused.get(key);
+    const seen = receipt ?? refused;
     if (seen !== undefined && seen.digest !== item.digest) {
       const seq = receipt === undefined ? {} : { seq: receipt.seq };
       const reused = refuse("submission.reused", { submission: item.id, ...seq });
@@ -273,10 +286,15 @@ export class Sequencer {
     if (receipt?.open) return () => this.wait(key, item.settle);
     if (receipt !== undefined) {
       const { seq, closed } = receipt;
+<<<<<<< Updated upstream
       const closes = closed === undefined ? {} : { closes: { agent: item.agent, submission: item.id } };
       return () => this.options.repeat({ seq: closed ?? seq, ...closes, settle: item.settle });
+=======
+      const { agent, id, settle } = item;
+      const repeat = closed === undefined ? { seq } : { seq: closed, closes: { agent, submission: id } };
+      return () => this.options.repeat({ ...repeat, id, settle });
+>>>>>>> Stashed changes
     }
-    const refused = this.refused.get(key);
     if (refused !== undefined) return () => item.settle({ ...refused.outcome, repeated: true });
     if (item.sentAfter === undefined || item.sentAfter >= floor) return undefined;
     const expired = refuse("submission.expired", { submission: item.id, floor });
@@ -287,9 +305,12 @@ export class Sequencer {
   private decided(key: string, item: Proposal, batch: Batch, unwritable: Failure | undefined): () => void {
     const context = batch.context(item.agent, item.operator, item.id);
     const decision = decide(batch.fold.state, item.command, context);
-    const left = (outcome: Outcome) => () => {
-      if (key !== "") this.refused.set(key, item.digest, outcome);
-      item.settle(outcome);
+    const left = (outcome: Outcome) => {
+      if (key !== "") batch.refused.set(key, { digest: item.digest, outcome });
+      return () => {
+        if (key !== "") this.refused.set(key, item.digest, outcome);
+        item.settle(outcome);
+      };
     };
     if ("rejection" in decision) return left({ ok: false, rejection: decision.rejection });
     if (decision.events.length === 0) return left({ ok: true, seq: batch.fold.seq });
