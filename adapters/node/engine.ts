@@ -4,8 +4,22 @@
 import { type Engine, openEngine as openCoreEngine } from "../../core/engine/engine.ts";
 import type { EngineOptions } from "../../core/engine/options.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
-import { type OpenLogOptions, openLog } from "../log/index.ts";
+import { openLog } from "../log/index.ts";
 import { sha256, systemChance, systemClock } from "./system.ts";
+
+/** How to open a log in a file. */
+export interface OpenLogOptions {
+  /** Make the log when there is none. Default: yes. */
+  readonly create?: boolean;
+  /** Default `full`: an acknowledged entry survives power loss. `relaxed`: the death of the process only. */
+  readonly durability?: "full" | "relaxed";
+  /** Open a log that lost entries, and go on behind a gap in the numbers (LO8). */
+  readonly acceptLoss?: boolean;
+  /** Where commits are made. Default: inline, which is faster, until the disk proves slow; then in a worker. */
+  readonly commits?: "inline" | "worker";
+  /** Open for reading only. */
+  readonly readOnly?: boolean;
+}
 
 /** How to open an embedded engine. */
 export interface NodeEngineOptions extends Partial<Omit<EngineOptions, "log" | "acceptedLoss">> {

@@ -15,8 +15,10 @@ export interface ServeOptions extends NodeEngineOptions {
   readonly listen: readonly string[];
   /** A taken port is replaced by a free one. Default: it is a failure. */
   readonly anyPort?: boolean;
-  /** What listeners may be told besides; whether there are tokens is known from `verify`. */
-  readonly listening?: ListenOptions;
+  /** Origins of web pages that may call besides the hub's own, e.g. `https://dash.example`. */
+  readonly allowedOrigins?: readonly string[];
+  /** Names by which the hub may be called besides loopback and the bound host. */
+  readonly allowedHosts?: readonly string[];
 }
 
 /** A hub that serves. */
@@ -34,10 +36,14 @@ export interface Hub {
  * listened at, or where others than this machine could call without a token.
  */
 export async function serve(options: ServeOptions): Promise<Hub> {
-  const { listen: urls, anyPort, listening, ...rest } = options;
+  const { listen: urls, anyPort, allowedOrigins, allowedHosts, ...rest } = options;
   const { engine, log, close: closeEngine } = await openEngineOnLog(rest);
   const listeners: Listener[] = [];
-  const told: ListenOptions = { hasTokens: rest.verify !== undefined, ...listening };
+  const told: ListenOptions = {
+    hasTokens: rest.verify !== undefined,
+    ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+    ...(allowedHosts === undefined ? {} : { allowedHosts }),
+  };
   const close = async (): Promise<void> => {
     // What is in flight is answered first, but a hub that never falls silent must close, too.
     await Promise.race([engine.settled(), new Promise((resolve) => setTimeout(resolve, limits.closeMs))]);
