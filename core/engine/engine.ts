@@ -301,16 +301,10 @@ export class Engine implements Host {
   }
 
   /** Answers a submission whose entry is an older one (SU1). */
-<<<<<<< Updated upstream
-  repeat({ seq, closes, settle }: Repeat): void {
-    const give = (entry: Entry | undefined) => {
-      const answer = entry && answerOf(entry, closes);
-=======
   repeat({ seq, id, closes, settle }: Repeat): void {
     const give = (entry: Entry | undefined) => {
       const answer = entry && answerOf(entry, closes);
       // It had its effect, but the entry that says which is no longer kept.
->>>>>>> Stashed changes
       if (entry === undefined || answer === undefined) {
         return settle({ ok: false, ...refuse("submission.expired", { submission: id, floor: seq }) });
       }
@@ -423,12 +417,7 @@ export class Engine implements Host {
 
   /** Folds what others wrote, then shows it; `lost`: a batch of our own must be decided again. */
   private learn(gap: readonly Entry[], lost: boolean): void {
-<<<<<<< Updated upstream
-    const newest = gap[gap.length - 1];
-    if (newest !== undefined) this.time.learn(newest.atMs);
     this.foreign ||= gap.length > 0;
-=======
->>>>>>> Stashed changes
     if (lost) this.sequencer.behind(gap);
     else this.sequencer.learn(gap);
     this.tail.add(gap);

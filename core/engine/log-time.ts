@@ -1,14 +1,9 @@
 /**
-<<<<<<< Updated upstream
- * Log time: the newest entry's time plus what has elapsed since, on a clock that no jump of the wall clock
- * moves.
-=======
  * Log time: the newest entry's time plus what has elapsed since its append began, on a clock that no jump of the wall
  * clock moves.
  *
  * Invariant: engines of one log agree on it to a few milliseconds. One that counted from when it heard of the entry
  * would be behind, and its leases would be ended early by the others, whose time is ahead.
->>>>>>> Stashed changes
  */
 import type { Clock } from "../ports/clock.ts";
 

@@ -58,13 +58,9 @@ export interface Ready {
 /** An outcome that must be derived from an older entry, which the host reads. */
 export interface Repeat {
   readonly seq: number;
-<<<<<<< Updated upstream
-  /** The submission that the entry answered, where it was a later one than its own. */
-=======
   /** The submission's id. */
   readonly id: string;
   /** Set where a later entry ended its wait: whose, for an entry may be about others too. */
->>>>>>> Stashed changes
   readonly closes?: Closes;
   readonly settle: (outcome: Outcome | Failure) => void;
 }
@@ -286,14 +282,9 @@ export class Sequencer {
     if (receipt?.open) return () => this.wait(key, item.settle);
     if (receipt !== undefined) {
       const { seq, closed } = receipt;
-<<<<<<< Updated upstream
-      const closes = closed === undefined ? {} : { closes: { agent: item.agent, submission: item.id } };
-      return () => this.options.repeat({ seq: closed ?? seq, ...closes, settle: item.settle });
-=======
       const { agent, id, settle } = item;
       const repeat = closed === undefined ? { seq } : { seq: closed, closes: { agent, submission: id } };
       return () => this.options.repeat({ ...repeat, id, settle });
->>>>>>> Stashed changes
     }
     if (refused !== undefined) return () => item.settle({ ...refused.outcome, repeated: true });
     if (item.sentAfter === undefined || item.sentAfter >= floor) return undefined;
