@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { alone, compared, inTurns, percentile, print } from "./measure.ts";
 import { Child } from "./rig/child.ts";
 import { folderOnDisk } from "./rig/disk.ts";
-import { claims, dial, type Load, open, redisLocks } from "./rig/load.ts";
+import { claims, dial, ioredisLocks, type Load, open, redisLocks } from "./rig/load.ts";
 import { Postgres, startRedis } from "./rig/peers.ts";
 import type { Options } from "./run.ts";
 
@@ -30,12 +30,18 @@ export async function run({ against, scale }: Options): Promise<void> {
   }
 }
 
-/** 16 × 64 in flight, alone and with one follower of everything, in turns with Redis. */
+/**
+ * 16 × 64 in flight, alone and with one follower of everything, in turns with Redis. Its client decides much:
+ * all are shown.
+ */
 async function throughput(url: string, forMs: number, redisIn: string | undefined): Promise<void> {
   const redis = redisIn === undefined ? undefined : await startRedis(redisIn);
   const ours = await claims(url, CLIENTS);
-  const theirs = redis && (await redisLocks(redis.port, CLIENTS));
-  const rate = async (load: Load) => {
+  const ioredis = redis && ioredisLocks(redis.port, CLIENTS, false);
+  const piped = redis && ioredisLocks(redis.port, CLIENTS, true);
+  const bare = redis && (await redisLocks(redis.port, CLIENTS));
+  const rate = async (load: Load | undefined) => {
+    if (load === undefined) return Number.NaN;
     const { pairs, seconds } = await load.run(64, forMs);
     return pairs / seconds;
   };
@@ -45,19 +51,26 @@ async function throughput(url: string, forMs: number, redisIn: string | undefine
     stop();
     return pairs;
   };
-  const values = await inTurns(
-    { ours: () => rate(ours), followed, theirs: () => (theirs === undefined ? Number.NaN : rate(theirs)) },
-    ROUNDS,
-  );
+  const cases = {
+    ours: () => rate(ours),
+    ioredis: () => rate(ioredis),
+    piped: () => rate(piped),
+    followed,
+    bare: () => rate(bare),
+  };
+  const values = await inTurns(cases, ROUNDS);
   for (const [name, own] of [
     ["16 × 64 in flight", values.ours],
     ["16 × 64 in flight, one follower", values.followed],
   ] as const) {
-    if (theirs === undefined) print(alone(BENCH, name, "pairs/s", own));
-    else print(compared(BENCH, name, "pairs/s", own, "redis always", values.theirs));
+    if (redis === undefined) print(alone(BENCH, name, "pairs/s", own));
+    else {
+      print(compared(BENCH, name, "pairs/s", own, "Redis always, ioredis", values.ioredis));
+      print(compared(BENCH, name, "pairs/s", own, "the same, auto-pipelining", values.piped));
+      print(compared(BENCH, name, "pairs/s", own, "Redis always, bare client", values.bare));
+    }
   }
-  ours.close();
-  theirs?.close();
+  for (const load of [ours, ioredis, piped, bare]) load?.close();
   await redis?.stop();
 }
 

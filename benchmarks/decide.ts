@@ -21,7 +21,14 @@ export async function run({ scale }: Options): Promise<void> {
     const sequencer = new Sequencer({ fold: emptyFold, hub: "bench", hash, repeat: () => {} });
     let nowMs = 0;
     const join = (agent: string) =>
-      sequencer.propose({ agent, id: "", digest: "", operator: false, command: { type: "agent.join" }, settle: () => {} });
+      sequencer.propose({
+        agent,
+        id: "",
+        digest: "",
+        operator: false,
+        command: { type: "agent.join" },
+        settle: () => {},
+      });
     for (let i = 0; i < workload.agents; i++) join(`agent-${i}`);
     const work = (commands: number) => {
       for (let i = 0; i < commands; ) {

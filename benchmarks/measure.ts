@@ -26,7 +26,9 @@ export function print(result: Result): void {
     result.ratio === undefined
       ? ""
       : `${format(result.ratio)} × ${result.ratioTo} (${result.range?.map(format).join(" to ")})`;
-  process.stderr.write(`${result.bench.padEnd(9)} ${result.case.padEnd(46)} ${value.padStart(18)}  ${ratio}\n`);
+  process.stderr.write(
+    `${result.bench.padEnd(9)} ${result.case.padEnd(46)} ${value.padStart(18)}  ${ratio}\n`,
+  );
 }
 
 /** Runs each of the cases once a round, in turns, after one warm-up; `rounds` values a case. */

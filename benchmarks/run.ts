@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- NAME… [--against redis,postgres,etcd,mosquitto]`: runs the named benchmarks, or lists them.
+ * `npm run bench -- NAME… [--against redis,postgres,etcd,mosquitto]`: runs the named benchmarks, or lists
+ * them.
  */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -18,7 +19,9 @@ const notBenchmarks = new Set(["run", "measure", "workload"]);
 
 /** The names of the benchmarks there are. */
 export function benchmarks(): readonly string[] {
-  const files = readdirSync(here).filter((file) => /^[a-z-]+\.(ts|js)$/.test(file) && !file.endsWith(".d.ts"));
+  const files = readdirSync(here).filter(
+    (file) => /^[a-z-]+\.(ts|js)$/.test(file) && !file.endsWith(".d.ts"),
+  );
   return files.map((file) => file.replace(/\.\w+$/, "")).filter((name) => !notBenchmarks.has(name));
 }
 

@@ -9,6 +9,9 @@ import Database from "better-sqlite3";
 import { type WebSocket, WebSocketServer } from "ws";
 import { answerParent } from "./child.ts";
 
+/** A sender that never looked would be measured by its memory. */
+const BUFFERED_MAX = 1024 * 1024;
+
 const [, , mode = "echo", file = ""] = process.argv;
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
 await new Promise((resolve) => server.once("listening", resolve));
@@ -17,6 +20,7 @@ const database = mode === "commit" ? new Database(file) : undefined;
 database?.pragma("journal_mode = WAL");
 database?.pragma("synchronous = FULL");
 database?.exec("CREATE TABLE IF NOT EXISTS row (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
+let frames: readonly string[] = [];
 const insert = database?.prepare("INSERT INTO row (bytes) VALUES (?)");
 
 server.on("connection", (socket: WebSocket & { _socket?: Duplex }) => {
@@ -39,15 +43,17 @@ server.on("connection", (socket: WebSocket & { _socket?: Duplex }) => {
 answerParent(
   {
     url: () => `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /**
-     * Sends texts to all, as fast as their sockets take them: `chunk` a turn, one `ws.send` a frame and follower.
-     * Resolves when the last one was handed over.
-     */
-    shout: async ({ frames, bytesMax }: { frames: readonly string[]; bytesMax: number }) => {
+    /** What to send to all. */
+    load: (texts: readonly string[]) => {
+      frames = texts;
+    },
+    /** Sends it, one `ws.send` a frame and follower, as fast as their sockets take it. */
+    shout: async () => {
       const clients = [...server.clients];
       for (const frame of frames) {
         for (const client of clients) client.send(frame);
-        while (clients.some((client) => client.bufferedAmount > bytesMax)) await new Promise(setImmediate);
+        while (clients.some((client) => client.bufferedAmount > BUFFERED_MAX))
+          await new Promise(setImmediate);
       }
     },
   },

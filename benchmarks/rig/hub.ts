@@ -3,24 +3,31 @@
  */
 import { serve } from "../../adapters/node/hub.ts";
 import { answerParent } from "./child.ts";
-import { fill } from "./filling.ts";
+import { fill, pass, publish } from "./filling.ts";
 
 const startedMs = performance.now();
+const startedCpu = process.cpuUsage();
 const hub = await serve({ log: process.argv[2] ?? "memory:", listen: ["ws://127.0.0.1:0"] });
+await hub.engine.query("state.summary", {});
 const openedMs = performance.now() - startedMs;
+const { user, system } = process.cpuUsage(startedCpu);
 
 answerParent(
   {
     url: () => hub.urls[0],
-    /** How long opening took, in milliseconds, and how far the log goes. */
-    opened: () => ({ ms: openedMs, seq: hub.engine.head() }),
-    /** Resident bytes after a collection. */
-    memory: () => {
-      globalThis.gc?.();
+    /** How long it took to the first answer, and how much CPU, in milliseconds. */
+    opened: () => ({ ms: openedMs, cpuMs: (user + system) / 1000 }),
+    /** Resident bytes, if wanted after a collection. */
+    memory: (collected: boolean) => {
+      if (collected) globalThis.gc?.();
       return process.memoryUsage.rss();
     },
     /** Claims files until so many claims live. */
     fill: (claims: number) => fill(hub.engine, claims),
+    /** Has so many entries of the mixed workload pass. */
+    pass: (entries: number) => pass(hub.engine, entries),
+    /** Publishes so many entries; the text of the last one ends with `mark`. */
+    publish: ({ entries, mark }: { entries: number; mark: string }) => publish(hub.engine, entries, mark),
   },
   () => hub.close(),
 );

@@ -4,6 +4,7 @@
  */
 import { createConnection, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { Redis } from "ioredis";
 import { WebSocket } from "ws";
 
 /** What a run brought. */
@@ -204,7 +205,10 @@ export async function redisLocks(port: number, clients: number): Promise<Load> {
           at = end + 2;
           if (answer !== "+OK" && answer !== ":1") throw new Error(`redis: ${answer}`);
           line.answered(asked[first++] as number);
-          if (first === 4096) asked.splice(0, (first = 0) + 4096);
+          if (first === 4096) {
+            asked.splice(0, first);
+            first = 0;
+          }
         }
         rest = rest.slice(at);
       });
@@ -212,6 +216,29 @@ export async function redisLocks(port: number, clients: number): Promise<Load> {
     }),
   );
   return new Lines(lines);
+}
+
+/** The same through ioredis, which is what a Node program would take: as it comes, or gathering commands by itself. */
+export function ioredisLocks(port: number, clients: number, enableAutoPipelining: boolean): Load {
+  return new Lines(
+    Array.from({ length: clients }, (_, client): Line => {
+      const redis = new Redis({ host: "127.0.0.1", port, enableAutoPipelining });
+      const line: Line = {
+        answered: () => {},
+        acquire(slot, count) {
+          redis.set(`T-${client}-${slot}`, `bench-${client}-${count}`, "PX", 900_000, "NX").then((answer) => {
+            if (answer !== "OK") throw new Error(`redis: ${answer}`);
+            line.answered(slot);
+          });
+        },
+        release(slot) {
+          redis.del(`T-${client}-${slot}`).then(() => line.answered(slot));
+        },
+        close: () => redis.disconnect(),
+      };
+      return line;
+    }),
+  );
 }
 
 function connected(port: number): Promise<Socket> {
