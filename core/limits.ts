@@ -18,8 +18,7 @@ export const limits = {
   keysMax: 256,
   /**
    * Depth of a free-form object. Less than `nestingMax`, because what came in a request goes out deeper,
-   * inside an
-   * entry, a page of entries, a result and a batch.
+   * inside an entry, a page of entries, a result and a batch.
    */
   freeNestingMax: 16,
   /** Requests in one JSON-RPC batch. */

@@ -2,8 +2,7 @@
  * The bytes of what a log stores: MessagePack, each piece readable on its own.
  *
  * A plain `new Packr()` writes its record definitions into every piece. One with shared structures would
- * write pieces
- * that only itself can read.
+ * write pieces that only itself can read.
  */
 import { Packr, Unpackr } from "msgpackr";
 import type { Entry } from "../../core/model/slice.ts";

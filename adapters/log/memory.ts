@@ -2,8 +2,7 @@
  * A log in memory: for tests, the simulator, benchmarks, and fleets that need no yesterday.
  *
  * Several handles of one process may be opened on one named log; it lives as long as the process. What is
- * appended is
- * frozen, so that what is read is what was appended without a copy.
+ * appended is frozen, so that what is read is what was appended without a copy.
  */
 import { assert, Failure } from "../../core/failures.ts";
 import type { Entry } from "../../core/model/slice.ts";

@@ -2,8 +2,8 @@
  * Snapshots of a log on disk: one file each, beside the log.
  *
  * A file is a magic word, frames of a length and MessagePack bytes (the first tells the seq and the log's
- * chain there),
- * a length of 0, and a SHA-256 over everything before. It gets its name only once it is whole and durable.
+ * chain there), a length of 0, and a SHA-256 over everything before. It gets its name only once it is whole
+ * and durable.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";

@@ -201,8 +201,7 @@ export function workerCommits(settings: CommitSettings): Commits {
 
 /**
  * Commits on the calling thread as long as the disk is quick, which spares the way to another thread; once
- * commits
- * take long on average a worker makes them, so that the calling thread is free again.
+ * commits take long on average a worker makes them, so that the calling thread is free again.
  */
 export function adaptiveCommits(settings: CommitSettings): Commits {
   const inline = inlineCommits(settings);

@@ -2,8 +2,7 @@
  * SQLite as this process has it: better-sqlite3 below Node 24, the built-in `node:sqlite` from there on.
  *
  * Statements are prepared once and kept, rows are fetched by `all`: better-sqlite3 12 crashes newer runtimes
- * when a
- * statement is collected, and iterating row by row is half as fast.
+ * when a statement is collected, and iterating row by row is half as fast.
  */
 import { createRequire } from "node:module";
 import type Database from "better-sqlite3";

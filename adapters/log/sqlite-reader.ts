@@ -88,8 +88,7 @@ function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): read
 
 /**
  * Entries after `after` through `through`, verified. `connection` is asked for at every page and throws when
- * the log
- * was closed.
+ * the log was closed.
  */
 export async function* readEntries(
   connection: () => SqliteFile,

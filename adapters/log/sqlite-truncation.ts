@@ -17,10 +17,8 @@ const ANCHOR = "UPDATE horizon SET row_seq = ?, row_hash = ?";
 
 /**
  * Raises the horizon to `through` and drops the rows wholly at or below it; a row that straddles it stays,
- * unread.
- * The chain's place at the last dropped row is kept, so that what follows can still be checked. May be broken
- * off
- * at any point and done again.
+ * unread. The chain's place at the last dropped row is kept, so that what follows can still be checked. May
+ * be broken off at any point and done again.
  */
 export async function truncateRows(
   connection: () => SqliteFile,

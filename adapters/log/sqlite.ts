@@ -1,7 +1,6 @@
 /**
  * A log in a SQLite file: one row an append, chained by hashes, durable before it is acknowledged, open to
- * any number
- * of processes of one machine.
+ * any number of processes of one machine.
  */
 import { statSync } from "node:fs";
 import { assert, Failure } from "../../core/failures.ts";

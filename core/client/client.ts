@@ -72,9 +72,8 @@ export class Client {
   readonly entries$: Observable<Entry>;
   /**
    * A copy of the state, folded here: once it is as new as the log was at subscription, then after each
-   * change. As
-   * much of it as the agent may read. Fails with `log.horizon` where the beginning of the log was compacted
-   * away.
+   * change. As much of it as the agent may read. Fails with `log.horizon` where the beginning of the log was
+   * compacted away.
    */
   readonly state$: Observable<State>;
   private readonly options: ClientOptions;

@@ -28,10 +28,8 @@ export interface Source {
 
 /**
  * Entries in order, each once, also over breaks of the connection. Begins with the first `next`; one reader
- * only.
- * Throws `Refused` (`log.horizon`, `log.ahead`, `log.unknown`) when it cannot go on without leaving something
- * out,
- * and ends when it or the client is closed.
+ * only. Throws `Refused` (`log.horizon`, `log.ahead`, `log.unknown`) when it cannot go on without leaving
+ * something out, and ends when it or the client is closed.
  */
 export class Following implements AsyncIterableIterator<Entry> {
   readonly options: FollowOptions;

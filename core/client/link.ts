@@ -2,8 +2,7 @@
  * The link: one session with a hub over connections that come and go.
  *
  * It dials, opens the session, and after a break does both again with a jittered back-off, until it is closed
- * or the
- * hub says that trying again is of no use. Frames sent in one turn travel as one batch.
+ * or the hub says that trying again is of no use. Frames sent in one turn travel as one batch.
  */
 import { assert, Failure } from "../failures.ts";
 import { limits, type publishedLimits } from "../limits.ts";

@@ -31,8 +31,7 @@ export class Replica {
 
   /**
    * Folds entries that follow on. Throws `fold.failed` for a gap, a repeat, or an entry of a newer version;
-   * then
-   * nothing of this call was folded.
+   * then nothing of this call was folded.
    */
   fold(entries: readonly Entry[]): State {
     const edit = new Edit();

@@ -2,8 +2,7 @@
  * A batch: what one append will hold, and the state as it will be.
  *
  * Entries the hub adds by itself stand where they belong (LO2): what is due before the commands it affects,
- * what was set
- * free right behind what freed it. What does not fit is owed to the next batch.
+ * what was set free right behind what freed it. What does not fit is owed to the next batch.
  */
 import { limits } from "../limits.ts";
 import { Edit } from "../model/map.ts";

@@ -2,8 +2,8 @@
  * The engine: the host loop around log, clock, sequencer and sessions.
  *
  * One append is in flight at a time. What is durable is folded, then answered, then shown to followers, in
- * that order
- * and in log order. An append whose outcome is unknown stops everything until the log was read again.
+ * that order and in log order. An append whose outcome is unknown stops everything until the log was read
+ * again.
  */
 import type { Observable } from "rxjs";
 import { assert, Failure } from "../failures.ts";
@@ -171,9 +171,8 @@ export class Engine implements Host {
 
   /**
    * Submits a command and resolves with its outcome once it is durable. Throws `Failure`: `usage` for a
-   * command that does
-   * not fit its schema, else what the log says; an indefinite one may have happened, submit the same id
-   * again.
+   * command that does not fit its schema, else what the log says; an indefinite one may have happened, submit
+   * the same id again.
    */
   submit(submission: Submission): Promise<Outcome> {
     const { id, agent, command, sentAfter, operator = false } = submission;

@@ -1,7 +1,7 @@
 /**
  * Expiry: what is due when. A heap of deadlines beside the state, only ever a hint: each is checked against
- * the state
- * when its time comes, so one that was superseded, or set by an entry that lost its race, does no harm.
+ * the state when its time comes, so one that was superseded, or set by an entry that lost its race, does no
+ * harm.
  */
 import { allDeadlines, deadlinesOf, type SliceName, type State } from "../model/model.ts";
 import type { Entry } from "../model/slice.ts";

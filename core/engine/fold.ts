@@ -31,8 +31,7 @@ export function settled(fold: Fold): Fold {
 
 /**
  * Folds one entry. With `edit`, the fold given must not be used any more. Throws `Fault` when no version of
- * this
- * program could fold it.
+ * this program could fold it.
  */
 export function foldEntry(fold: Fold, entry: Entry, edit: Edit | undefined): Fold {
   const state = evolve(fold.state, entry, edit);
@@ -42,8 +41,7 @@ export function foldEntry(fold: Fold, entry: Entry, edit: Edit | undefined): Fol
 
 /**
  * Folds stored entries, which follow on from the fold. The fold given stays valid. Throws `fold.failed`,
- * naming the
- * seq, when one cannot be folded: a hub then serves nothing (hazards: poison).
+ * naming the seq, when one cannot be folded: a hub then serves nothing (hazards: poison).
  */
 export function foldAll(fold: Fold, entries: readonly Entry[]): Fold {
   const edit = new Edit();

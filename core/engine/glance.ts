@@ -1,7 +1,6 @@
 /**
  * A glance: questions answered from a log without serving it. Nothing is written, nobody joins, what is due
- * is shown as
- * overdue (AG8); what only commands need is not even loaded.
+ * is shown as overdue (AG8); what only commands need is not even loaded.
  */
 import { Failure } from "../failures.ts";
 import { queries, tables } from "../model/model.ts";

@@ -2,8 +2,8 @@
  * Receipts: the outcome of each submission, so that retrying is harmless (SU1 to SU5).
  *
  * A receipt names the entry a submission became; the answer is derived from that entry. Receipts are folded
- * from the
- * log like the state, so they are the same on every hub and after a restart. Those that age out raise
+ * from the log like the state, so they are the same on every hub and after a restart. Those that age out
+ * raise
  * `floor`: a
  * submission that may be older than what is remembered is refused, never done twice.
  */

@@ -3,12 +3,9 @@
  * I/O.
  *
  * Work gathers in a queue. `ready` decides as much of it as one append may hold against the state as it will
- * be, and
- * says what to append; the host appends, then calls exactly one of `committed`, `behind` or `failed`.
- * Outcomes leave
- * in log order, and only then. Where nothing is to be appended the host must see that the head has not moved
- * (LO4)
- * before it calls `committed`.
+ * be, and says what to append; the host appends, then calls exactly one of `committed`, `behind` or `failed`.
+ * Outcomes leave in log order, and only then. Where nothing is to be appended the host must see that the head
+ * has not moved (LO4) before it calls `committed`.
  *
  * Invariant: `fold` is what is durable; nothing decided on top of it is seen outside before the append that
  * made it true.

@@ -1,7 +1,7 @@
 /**
  * A session: one connection's conversation with the engine. It checks frames and identity, turns requests
- * into
- * commands and questions, and outcomes into replies. It knows methods by their tables only, never a noun.
+ * into commands and questions, and outcomes into replies. It knows methods by their tables only, never a
+ * noun.
  *
  * Nothing a peer sends closes the connection or reaches the log unchecked: it is answered by an error and
  * forgotten.

@@ -2,8 +2,7 @@
  * Streams: the entries and states of an engine as observables, at the edge of the library.
  *
  * A subscriber that throws or comes back into the engine hurts nobody else: each is called for itself, and
- * RxJS reports
- * what it throws by itself.
+ * RxJS reports what it throws by itself.
  */
 import { Observable } from "rxjs";
 import type { State } from "../model/model.ts";

@@ -2,8 +2,7 @@
  * Agents: who takes part, in which role, able to do what.
  *
  * Invariant: an agent once joined stays known under its name; leaving and being gone are presence, not
- * oblivion.
- * Claims, waits and inboxes belong to the name, not to a connection.
+ * oblivion. Claims, waits and inboxes belong to the name, not to a connection.
  */
 import { limits } from "../limits.ts";
 import { KeyMap } from "./map.ts";

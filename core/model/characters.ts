@@ -2,8 +2,7 @@
  * Characters: what one place of a glob may hold, classes such as `[a-c]`, and comparing without case.
  *
  * A `/` is in no class, and under case folding neither is a character that folding changes, since no folded
- * path
- * has one: so two classes have a character in common exactly when their ranges meet.
+ * path has one: so two classes have a character in common exactly when their ranges meet.
  */
 
 /** What one character may be: a code point, or sorted disjoint ranges `[from, to, from, to, …]`. */

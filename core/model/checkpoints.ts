@@ -2,8 +2,7 @@
  * Checkpoints: work saved under a claim, found by its successor.
  *
  * Invariant: a checkpoint outlives its claim unless the work was finished (released done or failed); the one
- * nobody
- * picked up is kept for a while (CP4), and the newest ten of a claim can be listed.
+ * nobody picked up is kept for a while (CP4), and the newest ten of a claim can be listed.
  */
 import { limits } from "../limits.ts";
 import { heldClaim } from "./claims.ts";

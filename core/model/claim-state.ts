@@ -2,9 +2,8 @@
  * The claims' part of the state, and the only functions that change it.
  *
  * Invariant: no two live claims of different holders overlap within one worktree (or across, where one asks
- * for it),
- * unless both are shared; and every epoch is the seq of the entry that granted it, so none is ever given
- * twice.
+ * for it), unless both are shared; and every epoch is the seq of the entry that granted it, so none is ever
+ * given twice.
  * `order`, `holdings` and `endedOrder` say the same as `live` and `ended`, in another order.
  */
 import { type Edit, KeyMap } from "./map.ts";
@@ -139,8 +138,7 @@ export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
 
 /**
  * Same epoch, other terms: only what changed is touched. `owed`: it is itself owed to a waiter, so that what
- * was freed
- * before it stands too.
+ * was freed before it stands too.
  */
 export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At, owed = false): ClaimsState {
   const live = slice.live.set(after.claim, after, at.edit);

@@ -2,8 +2,7 @@
  * Claims: leases over an id and, perhaps, a scope, each grant fenced by an epoch.
  *
  * A lease's length is a lower bound. Two agents may for a moment both believe they hold; only the one with
- * the
- * current epoch can act.
+ * the current epoch can act.
  */
 import { limits } from "../limits.ts";
 import { acquire, overlapRefusal, termsHeld, wantOf } from "./acquire.ts";

@@ -2,8 +2,7 @@
  * Dependencies: the algebra of the task graph, apart from what a task is and from how the state keeps it.
  *
  * A task waits for what it depends on, and a parent for its children. Both are edges of one graph, which must
- * stay free
- * of cycles, also through ids that are not declared yet.
+ * stay free of cycles, also through ids that are not declared yet.
  */
 import { limits } from "../limits.ts";
 
@@ -65,12 +64,10 @@ export interface Edges {
 
 /**
  * The cycle there would be if `task` depended on `dependsOn` and had `parent`, instead of what `edges` says
- * of it now,
- * as ids that each wait for the next, from `task` to `task`; `undefined` when there is none.
+ * of it now, as ids that each wait for the next, from `task` to `task`; `undefined` when there is none.
  *
  * Both ends are searched in turns, so it costs twice the smaller side at most: a new task that nobody knows
- * of yet is
- * cheap however much it depends on, and so is one with few dependencies however many wait for it.
+ * of yet is cheap however much it depends on, and so is one with few dependencies however many wait for it.
  */
 export function cycleThrough(
   edges: Edges,

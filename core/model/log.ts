@@ -2,8 +2,7 @@
  * The log about itself: which log this is, in which format, and the settings every hub folds alike.
  *
  * Invariant: whatever decide or evolve reads besides commands and state stands in the settings, so two hubs
- * that
- * fold the same entries hold the same state.
+ * that fold the same entries hold the same state.
  */
 import { limits } from "../limits.ts";
 import { boolean, doc, type Fields, integer, object, optional, string, type Typed } from "./shape.ts";

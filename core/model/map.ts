@@ -2,14 +2,12 @@
  * KeyMap: a persistent map with string keys, in which a held version never changes.
  *
  * Representation: up to `FLAT_MAX` keys are one array `[key, value, …]` sorted by key; more are a trie
- * (trie.ts).
- * Invariant: flat if and only if `size <= FLAT_MAX`. So the shape, and with it the order of iteration, is a
- * function of the contents alone.
+ * (trie.ts). Invariant: flat if and only if `size <= FLAT_MAX`. So the shape, and with it the order of
+ * iteration, is a function of the contents alone.
  *
  * Ownership: a map made under an edit has an owner of its own, and marks with it each branch that it creates.
- * It
- * changes those in place, until something else may see them: then it forgets its edit and copies from there
- * on.
+ * It changes those in place, until something else may see them: then it forgets its edit and copies from
+ * there on.
  */
 import { ABSENT, Branch, change, drop, find, inserted, put, removed, visit, walk } from "./trie.ts";
 
@@ -27,14 +25,12 @@ const FLAT_MAX = 8;
 
 /**
  * A persistent map. Without an edit every change returns a new map and costs O(log size). With one, whatever
- * was
- * created under the same edit is changed in place, so only the returned map counts; a map made without that
- * edit,
- * or derived from without it, never changes. A change to what is there already (`Object.is`) returns `this`.
+ * was created under the same edit is changed in place, so only the returned map counts; a map made without
+ * that edit, or derived from without it, never changes. A change to what is there already (`Object.is`)
+ * returns `this`.
  *
  * The order of iteration is a function of the contents alone, the same in every process: by code units up to
- * 8
- * keys, by hash above. An iteration goes over the map as it was when it was asked for, whatever happens
+ * 8 keys, by hash above. An iteration goes over the map as it was when it was asked for, whatever happens
  * during it.
  */
 export class KeyMap<V> {

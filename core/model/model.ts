@@ -94,10 +94,8 @@ export function owes(state: State): boolean {
 
 /**
  * Folds one entry. Total over schema-valid entries of known types; throws a `Fault` for an unknown type,
- * which a newer
- * version wrote. With `edit`, parts of the state created under the same edit are changed in place: the state
- * given must
- * then not be used any more.
+ * which a newer version wrote. With `edit`, parts of the state created under the same edit are changed in
+ * place: the state given must then not be used any more.
  */
 export function evolve(state: State, entry: Entry, edit?: Edit): State {
   const { seq, atMs, wallMs, by, id } = entry;

@@ -2,10 +2,8 @@
  * Obstacles: what stands between an agent and a claim it wants.
  *
  * Three things can: the id is held by another, a live claim of another overlaps the scope, or an earlier
- * waiter wants
- * what the newcomer wants (no barging, WA3). One's own claims and waits never stand in one's way (CL8).
- * Everything
- * here reads through indexes, so the cost does not grow with the number of live claims.
+ * waiter wants what the newcomer wants (no barging, WA3). One's own claims and waits never stand in one's way
+ * (CL8). Everything here reads through indexes, so the cost does not grow with the number of live claims.
  */
 import type { Claim } from "./claim-state.ts";
 import type { State } from "./model.ts";
@@ -38,8 +36,8 @@ export function ownClaim(state: State, want: Want): Claim | undefined {
 
 /**
  * What a wait wants by now. Where its agent holds the id, a wait without a scope wants nothing more than
- * that, and one
- * that joins wants both; otherwise it wants what it said, so that no grant can put a new obstacle before it.
+ * that, and one that joins wants both; otherwise it wants what it said, so that no grant can put a new
+ * obstacle before it.
  */
 export function wantNow(state: State, wait: Wait): Want {
   const { claim, agent, fresh = false, shared = false, acrossWorktrees = false } = wait;
@@ -84,8 +82,8 @@ export function* nearby(state: State, want: Want): IterableIterator<Claim> {
 
 /**
  * Waits of others, earlier than `before`, that the wanted claim would barge past, in any order. Waits that
- * the agent's
- * own claim of the id stands in the way of already are not news to anybody; nor are those for that id itself.
+ * the agent's own claim of the id stands in the way of already are not news to anybody; nor are those for
+ * that id itself.
  */
 export function* waitsAhead(state: State, want: Want, before: number): IterableIterator<Wait> {
   const { waits } = state;

@@ -2,9 +2,8 @@
  * Paths: the one spelling of a file or pattern, and what is wrong with it when it has none.
  *
  * Both are relative to the root of a worktree: NFC, `/` between segments, no `.`, `..` or empty segment.
- * Braces are
- * unfolded here; everything behind this file deals with alternatives, in which only `*`, `?` and classes are
- * special.
+ * Braces are unfolded here; everything behind this file deals with alternatives, in which only `*`, `?` and
+ * classes are special.
  */
 import { limits } from "../limits.ts";
 import { classCells, classEnd } from "./characters.ts";
@@ -146,8 +145,7 @@ function unfold(pieces: readonly Piece[]): readonly string[] {
 
 /**
  * Keeps the braces as written where each stays within one ordinary segment, since folding the others then
- * does the
- * same to every alternative. Otherwise one brace around all alternatives says the same.
+ * does the same to every alternative. Otherwise one brace around all alternatives says the same.
  */
 function canonicalText(pieces: readonly Piece[], alternatives: readonly string[]): string {
   if (pieces.length === 1) return alternatives[0] as string;

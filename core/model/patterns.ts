@@ -202,8 +202,7 @@ export function partsMeet(a: Part, b: Part): boolean {
 
 /**
  * How many comparisons at each place of a path a part may ask for. Nothing for literal text and for stars
- * between
- * literal text, which are searched for in one go.
+ * between literal text, which are searched for in one go.
  */
 export function effortOf({ head, mids, tail }: Part): number {
   let effort = behindFirst(mids);

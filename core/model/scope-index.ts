@@ -2,8 +2,8 @@
  * The index over live claims' scopes: finds the claims that overlap a scope without looking at the others.
  *
  * Each part of a scope is filed in a persistent tree (scope-places.ts). The places that a query's part can
- * meet are
- * walked lazily, and each claim found there is then checked exactly, so filing only has to be complete.
+ * meet are walked lazily, and each claim found there is then checked exactly, so filing only has to be
+ * complete.
  *
  * Invariant: `all` has every claim. While their worktree labels are all the same (`only`), `groups` is empty;
  * otherwise it has each label's own tree, "" standing for claims without a worktree.
@@ -25,9 +25,8 @@ const NO_TREES: Trees = { all: emptyPlace, groups: KeyMap.empty(), only: NO_WORK
 
 /**
  * A persistent index from keys to canonical scopes. A change returns a new index; under an edit it changes in
- * place
- * what was made under the same edit, so that only the returned index counts, until another is derived from
- * it.
+ * place what was made under the same edit, so that only the returned index counts, until another is derived
+ * from it.
  */
 export class ScopeIndex {
   /** How many keys there are. */
@@ -121,8 +120,7 @@ export class ScopeIndex {
 
   /**
    * The keys whose scopes cover some path that `scope` covers, each once, in no particular order, found as
-   * the
-   * caller goes on: with one worktree for both, or whatever their worktrees are with `acrossWorktrees`.
+   * the caller goes on: with one worktree for both, or whatever their worktrees are with `acrossWorktrees`.
    */
   *overlapping(scope: Scope, { acrossWorktrees }: { acrossWorktrees: boolean }): IterableIterator<string> {
     const { parts } = compileScope(scope, this.foldCase);

@@ -1,7 +1,6 @@
 /**
  * Routes: by which keys a part with a wildcard in or before its last segment is filed under its place, and
- * under
- * which of these keys the parts lie that a given part can meet.
+ * under which of these keys the parts lie that a given part can meet.
  *
  * Keys, in this order:
  * 1. how far from the end, and which, the nearest literal segment before the last is (`src` in `src/t*`, at

@@ -3,8 +3,7 @@
  * overlap.
  *
  * Invariant: a scope in an event or in the state is canonical (`normaliseScope`), and normalising it again
- * gives the
- * same. Overlap means that some path exists which both cover, and nothing else.
+ * gives the same. Overlap means that some path exists which both cover, and nothing else.
  */
 import { limits } from "../limits.ts";
 import { alternativesOf, normaliseFile, normalisePattern, type PathProblem } from "./paths.ts";
@@ -28,8 +27,7 @@ export type ScopeProblem =
 
 /**
  * The canonical spelling of a scope: files and patterns normalised (paths.ts), each once, in the order given,
- * empty
- * parts left out; the worktree trimmed, without trailing `/`. Or the first problem.
+ * empty parts left out; the worktree trimmed, without trailing `/`. Or the first problem.
  */
 export function normaliseScope(input: Scope): { readonly scope: Scope } | { readonly problem: ScopeProblem } {
   const count = (input.files?.length ?? 0) + (input.paths?.length ?? 0);

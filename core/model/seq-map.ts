@@ -8,8 +8,7 @@
  * else nodes.
  *
  * Invariants: no node is empty, and one with `unit > 1` has at least two children. So a hole costs nothing, a
- * tree
- * emptied from the front shrinks at once, and no path is longer than 11 nodes.
+ * tree emptied from the front shrinks at once, and no path is longer than 11 nodes.
  *
  * Ownership: as in `KeyMap`.
  */
@@ -42,10 +41,9 @@ let change = 0;
 
 /**
  * A persistent map from non-negative safe integers, ascending. Edits mean what they mean to a `KeyMap`:
- * without one
- * every change returns a new map and costs O(log size); with one, whatever was created under it is changed in
- * place,
- * and only the returned map counts. A change to what is there already (`Object.is`) returns `this`.
+ * without one every change returns a new map and costs O(log size); with one, whatever was created under it
+ * is changed in place, and only the returned map counts. A change to what is there already (`Object.is`)
+ * returns `this`.
  *
  * An iteration goes over the map as it was when it was asked for, whatever happens during it.
  */

@@ -215,8 +215,7 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   };
   /**
    * One total function an event: its own are compulsory, others' are there for the taking. Must not read
-   * other
-   * slices: events carry what their readers need.
+   * other slices: events carry what their readers need.
    */
   readonly evolve: Handlers<S, E>;
   /** The slice as plain rows, and back. `load(save(s))` equals `s`, derived indexes aside. */
@@ -227,14 +226,12 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   readonly deadlines?: Deadlines;
   /**
    * Events this noun adds to another's, in the same entry (a task completed by a release). Sees the state
-   * before
-   * the entry and the events so far.
+   * before the entry and the events so far.
    */
   readonly join?: (state: State, events: readonly Event[], context: Context) => readonly Event[];
   /**
    * The next entry a hub adds after the entry `cause` (the grant to a waiter); asked again until it has none.
-   * Without
-   * a cause, after a recovery: whatever is owed from before.
+   * Without a cause, after a recovery: whatever is owed from before.
    */
   readonly follow?: (
     state: State,

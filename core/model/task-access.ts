@@ -2,8 +2,7 @@
  * Access to tasks: who may take one up, under which claim, and who may say what became of it.
  *
  * Invariant kept by those who ask here before they grant: no task has two live claims on it, and none is
- * claimed while
- * it waits for others or is blocked or finished.
+ * claimed while it waits for others or is blocked or finished.
  */
 import { limits } from "../limits.ts";
 import type { Claim } from "./claim-state.ts";
@@ -16,8 +15,7 @@ import { linksOf, type Task } from "./task-state.ts";
 
 /**
  * Why `agent` may not have `task` under `claim`, if so (TA6). It may when the task is ready, or in progress
- * without a
- * live claim; or when that very claim is on it already, so that it can be renewed or waited for.
+ * without a live claim; or when that very claim is on it already, so that it can be renewed or waited for.
  */
 export function claimRefusal(
   state: State,
@@ -38,8 +36,7 @@ export function claimRefusal(
 
 /**
  * Why `agent` may not take up `task` without a claim, if so (TA6b): it must be ready, where a claim of one's
- * own under
- * its id does not count.
+ * own under its id does not count.
  */
 export function startRefusal(state: State, task: Task, context: Context) {
   const live = liveClaim(state, task.task);
@@ -111,8 +108,7 @@ export function waitingFor(state: State, task: string, max: number): string[] {
 
 /**
  * The scope a claim on `task` gets that names no files or paths of its own (CL4): the task's paths, in the
- * worktree that
- * was named; `scope` itself where it names some, or where the task has no paths.
+ * worktree that was named; `scope` itself where it names some, or where the task has no paths.
  */
 export function lentScope(
   state: State,

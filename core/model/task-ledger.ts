@@ -260,8 +260,7 @@ function unclaim(draft: Draft, claim: string, task: string, edit: Edit | undefin
 
 /**
  * Forgets a finished task that nothing unfinished refers to. Whoever depended on it, and may be reopened,
- * need not wait
- * for it again if it was done or cancelled; and its parent goes on counting it.
+ * need not wait for it again if it was done or cancelled; and its parent goes on counting it.
  */
 function forget(
   draft: Draft,

@@ -2,8 +2,7 @@
  * Next: choosing a task for an agent that asks for work.
  *
  * Tasks are tried in their order until one fits; only those that an agent cannot do, or whose files are
- * taken, cost more
- * than the first.
+ * taken, cost more than the first.
  */
 import { limits } from "../limits.ts";
 import { canonical, grant, wantOf } from "./acquire.ts";

@@ -2,8 +2,7 @@
  * Tasks: the ledger of what is to be done, what it waits for, and whose it is.
  *
  * Invariant: no task waits for itself through dependencies and parents; at most one live claim is on a task,
- * and a task
- * with one is not open; a task that all children have settled is finished.
+ * and a task with one is not open; a task that all children have settled is finished.
  */
 import { limits } from "../limits.ts";
 import { isFinished } from "./dependencies.ts";

@@ -2,8 +2,7 @@
  * Waits: the queue behind a claim. First come, first served; nobody barges, nobody starves.
  *
  * Invariant: a wait stands exactly as long as it is neither granted nor ended, it stands for one submission,
- * and no wait
- * that could be granted is left standing behind the entry that freed it.
+ * and no wait that could be granted is left standing behind the entry that freed it.
  */
 import { limits } from "../limits.ts";
 import { extension, grant, termsHeld } from "./acquire.ts";
@@ -206,9 +205,8 @@ export function positionOf(state: State, want: Want, before: number): number {
 
 /**
  * Waits that an event leaves without a sense: those of an agent that is gone; those of a holder for more of
- * its claim
- * when the claim ends or passes on; where it is granted anew, those under the old epoch; and where one of them has
- * replaced what is held, the others, which were asked before.
+ * its claim when the claim ends or passes on; where it is granted anew, those under the old epoch; and where
+ * one of them has replaced what is held, the others, which were asked before.
  */
 function endedBy(state: State, event: Event): readonly Wait[] {
   if (event.type === "agent.gone") return waitsIn(state, state.waits.byAgent.get(event.agent));

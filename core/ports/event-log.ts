@@ -55,9 +55,8 @@ export interface SnapshotStore {
 
 /**
  * A loss the operator accepted (LO8) that no entry has said yet. The log ends at `afterSeq`; what stood above
- * is gone,
- * and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the next entry follows
- * on it.
+ * is gone, and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the next entry
+ * follows on it.
  */
 export interface Loss {
   readonly afterSeq: Seq;
@@ -92,23 +91,20 @@ export interface EventLog {
   append(entries: readonly Entry[], after: Seq): Promise<Appended | Behind>;
   /**
    * Everything after `after` up to the head at the time of the call, in chunks of any size. Seqs follow on
-   * one
-   * another, but for the hole an accepted loss left (LO8).
-   * Throws `log.horizon` when `after` is below the horizon.
+   * one another, but for the hole an accepted loss left (LO8). Throws `log.horizon` when `after` is below the
+   * horizon.
    */
   read(after: Seq): AsyncIterable<readonly Entry[]>;
   /**
    * Calls `wake` soon (100 ms at most) after the log grew by another handle's append; spurious calls are
-   * fine.
-   * Returns the function that ends it.
+   * fine. Returns the function that ends it.
    */
   watch(wake: () => void): () => void;
   /** The seq before the first entry that is still kept; 0 when none was ever dropped. */
   horizon(): Promise<Seq>;
   /**
    * Log time elapsed since the newest entry was appended, in milliseconds, as far as this log can know:
-   * monotonic
-   * within one boot of one machine, else the wall clock's difference, never less than 0.
+   * monotonic within one boot of one machine, else the wall clock's difference, never less than 0.
    */
   ageMs(): Promise<number>;
   readonly snapshots: SnapshotStore;

@@ -44,9 +44,8 @@ export interface Closed {
   readonly goodbye: boolean;
   /**
    * For people, and its first word for programs: the `CloseReason` either end gave, `broken` when the
-   * connection was
-   * lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the words that came
-   * along.
+   * connection was lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the words
+   * that came along.
    */
   readonly reason: string;
 }
@@ -76,8 +75,8 @@ export interface Connection {
   readonly bufferedBytes: number;
   /**
    * Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. No frame
-   * is
-   * delivered afterwards; this end's own `closed` follows soon, never from within the call, with this reason.
+   * is delivered afterwards; this end's own `closed` follows soon, never from within the call, with this
+   * reason.
    */
   close(reason: CloseReason, words?: string): void;
 }
@@ -106,8 +105,7 @@ export interface ConnectOptions {
 
 /**
  * What an implementation declares of itself beyond the contract; a case of the contract suite that needs an
- * ability
- * is only held against those that declare it.
+ * ability is only held against those that declare it.
  */
 export interface Abilities {
   /** Carries bytes, so that the codec may be `msgpack`. */

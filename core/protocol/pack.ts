@@ -1,7 +1,6 @@
 /**
  * Packing: plain values as MessagePack, what JSON.stringify would write and nothing else: plain maps with
- * string keys,
- * no extensions, no 64-bit integers.
+ * string keys, no extensions, no 64-bit integers.
  */
 
 // Pure and in every runtime, though not in the language's own library.
