@@ -414,7 +414,10 @@ describe("following", () => {
     const { seq } = await client.call("claim.acquire", { claim: "T" });
     const release = await client.call("claim.release", { claim: "T" });
     expect((await Promise.all(first)).map(({ value }) => value?.seq)).toEqual([seq, release.seq]);
-    expect(bob.seq).toBe(release.seq);
+    const another = grants.next();
+    const again = await client.call("claim.acquire", { claim: "T" });
+    expect((await another).value?.seq).toBe(again.seq);
+    expect(bob.seq).toBe(again.seq);
     grants.close();
     ends.close();
   });
