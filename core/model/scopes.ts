@@ -100,7 +100,7 @@ export interface Covering {
  * Scopes compiled lately: a command is decided and folded with the same one. Weak maps of all slow the
  * collector.
  */
-const REMEMBERED = 256;
+const REMEMBERED = 4096;
 const exactly = new Map<Scope, Covering>();
 const folding = new Map<Scope, Covering>();
 
