@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
-import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import { usage } from "./arguments.ts";
 import { acquireParams, scopeOf } from "./claims.ts";
@@ -91,7 +90,7 @@ async function runUnder(
     stop(child);
   });
   try {
-    const code = await exited(child, program);
+    const code = await exited(child, program, out.say);
     return { code: isLost ? exits.failed : code, lost: isLost };
   } finally {
     clearInterval(contact);
@@ -99,10 +98,15 @@ async function runUnder(
   }
 }
 
-function exited(child: ChildProcess, program: string): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Exit code of a shell for a program that cannot be run. */
+const NOT_RUN = 127;
+
+function exited(child: ChildProcess, program: string, say: (words: string) => void): Promise<number> {
+  return new Promise((resolve) => {
     child.on("error", (error) => {
-      reject(new Failure("usage", `${safeLine(program)} cannot be run: ${error.message}.`));
+      if (child.pid !== undefined) return;
+      say(`${safeLine(program)} cannot be run: ${error.message}.`);
+      resolve(NOT_RUN);
     });
     child.on("exit", (code, signal) => resolve(exitOf(code, signal)));
   });

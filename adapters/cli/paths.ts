@@ -46,10 +46,11 @@ export function toFile(path: string, root: string, cwd: string): string {
 function turn(given: string, root: string, cwd: string): { file: string } | { pattern: string } {
   // What core must judge itself: nothing, or bytes no file name can have.
   if (given === "" || given.includes("\0")) return { pattern: given };
-  const whole = resolve(cwd, given);
+  // As the system reads it: `a*b/..` exists only where `a*b` does, and behind a link `..` is the parent of its target.
+  const whole = isAbsolute(given) ? given : `${cwd}/${given}`;
   const found = statSync(whole, { throwIfNoEntry: false });
   if (found !== undefined) {
-    const name = inside(followed(whole), root, given);
+    const name = inside(realpathSync.native(whole), root, given);
     return found.isDirectory() ? { pattern: name === "" ? "**" : literal(name) } : { file: name };
   }
   if (given.startsWith("~")) throw outside(given);
