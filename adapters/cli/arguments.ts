@@ -77,6 +77,16 @@ export class Arguments {
     return value;
   }
 
+  /** A whole number, also below 0. */
+  signed(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value))
+      usage(`--${name} takes a whole number, not ${text}.`);
+    return value === 0 ? 0 : value;
+  }
+
   /** Milliseconds. */
   durationMs(name: string): number | undefined {
     const text = this.text(name);

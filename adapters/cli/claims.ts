@@ -44,7 +44,7 @@ export const claimVerb: Run = (command) =>
     };
     const grant = await acquire(command, reached, params);
     reached.epochs.remember(claim, grant.epoch);
-    out.data(grant, () => grantText(grant));
+    out.data(grant, () => claimText(grant));
     return exits.ok;
   });
 
@@ -93,7 +93,8 @@ function added(given: readonly string[] | undefined, { repository }: Reached, cw
   };
 }
 
-function grantText(grant: Grant): string {
+/** A grant for people, with what its holder should know. */
+export function claimText(grant: Grant): string {
   const lines = [`${leaseText(grant)}${covered(grant.scope)}`];
   if (grant.checkpoint !== undefined) {
     const { text, summary, savedBy, ref } = grant.checkpoint;

@@ -3,8 +3,9 @@
  */
 import type { Option } from "./arguments.ts";
 import type { Verb } from "./command.ts";
+import { everywhere } from "./options.ts";
 import { styled } from "./render.ts";
-import { everywhere, verbs } from "./verbs.ts";
+import { verbs } from "./verbs.ts";
 
 const INTRO = `holdfast: who holds which files, what the plan is, what was said; one durable log for a fleet of agents.
 

@@ -5,8 +5,9 @@ import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
 import { nearest, parseArguments } from "./arguments.ts";
 import { exits } from "./command.ts";
+import { everywhere } from "./options.ts";
 import { type Output, processOutput, safeLine, write } from "./render.ts";
-import { everywhere, verbs } from "./verbs.ts";
+import { verbs } from "./verbs.ts";
 
 /** Runs a command line; resolves with its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {

@@ -2,59 +2,9 @@
  * The verbs: what `holdfast` can be told, as data. What a verb does is loaded when it is told, so that a command pays
  * only for itself.
  */
-import type { Arity, Option } from "./arguments.ts";
 import type { Verb } from "./command.ts";
-
-const JSON_OUT: Option = { name: "json", kind: "flag", about: "one line of JSON on stdout, for programs" };
-const HELP: Option = { name: "help", kind: "flag", short: "h", about: "this" };
-const HUB: Option = { name: "hub", kind: "text", value: "URL", about: "the hub to speak to (HOLDFAST_HUB)" };
-const LOG: Option = {
-  name: "log",
-  kind: "text",
-  value: "FILE",
-  about: "the log to use without a hub (HOLDFAST_LOG)",
-};
-const AS: Option = { name: "as", kind: "text", value: "NAME", about: "who is speaking (HOLDFAST_AGENT)" };
-const WORKTREE: Option = {
-  name: "worktree",
-  kind: "text",
-  value: "LABEL",
-  about: "the worktree meant, instead of the one around the working directory",
-};
-
-/** What every verb takes. */
-export const everywhere: readonly Option[] = [HUB, LOG, AS, JSON_OUT, HELP];
-
-const EPOCH: Option = {
-  name: "epoch",
-  kind: "integer",
-  value: "N",
-  about: "the epoch the claim was granted under, instead of the one remembered here",
-};
-const TTL: Option = { name: "ttl", kind: "duration", value: "15m", about: "length of the lease (1s to 24h)" };
-const WAIT: Option = {
-  name: "wait",
-  kind: "duration",
-  value: "30s",
-  about: "queue for it this long when it is not free",
-};
-const PATHS: Option = {
-  name: "paths",
-  kind: "list",
-  value: "P…",
-  about: "files, folders and patterns to cover, relative to where you are",
-};
-const NOTE: Option = {
-  name: "note",
-  kind: "text",
-  value: "TEXT",
-  about: "what it is for, for others to read",
-};
-const SHARED: Option = { name: "shared", kind: "flag", about: "others may hold it shared, too" };
-const LIMIT: Option = { name: "limit", kind: "integer", value: "N", about: "at most so many rows" };
-
-const none: Arity = { min: 0, max: 0 };
-const one: Arity = { min: 1, max: 1 };
+import { EPOCH, LIMIT, NOTE, none, one, PATHS, SHARED, TTL, WAIT, WORKTREE } from "./options.ts";
+import { planVerbs } from "./plan-verbs.ts";
 
 /** Every verb, in the order of the help. */
 export const verbs: { readonly [name: string]: Verb } = {
@@ -256,6 +206,7 @@ export const verbs: { readonly [name: string]: Verb } = {
     ],
     load: async () => (await import("./lock.ts")).lockVerb,
   },
+  ...planVerbs,
   who: {
     takes: "",
     arity: none,

@@ -16,7 +16,8 @@ export function sayEmpty({ out }: Command, { empty, file }: Reached): void {
   if (empty === true) out.say(`There is no log at ${file} yet; the first claim makes one.`);
 }
 
-function sayMore({ out }: Command, next: string | undefined): void {
+/** Says that there are more rows than were asked for. */
+export function sayMore({ out }: Command, next: string | undefined): void {
   if (next !== undefined) out.say("There are more; see --limit.");
 }
 
