@@ -1,0 +1,114 @@
+/**
+ * What the simulation has found, each as the shortest story that shows it.
+ */
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { openMemoryLog } from "../../adapters/log/memory.ts";
+import { LogTime } from "../../core/engine/log-time.ts";
+import { Failure } from "../../core/failures.ts";
+import type { EventLog } from "../../core/ports/event-log.ts";
+import { ManualClock, settle, World } from "../core/world.ts";
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => world.close());
+
+const acquire = (claim: string, more: object = {}) => ({ type: "claim.acquire", claim, ...more }) as const;
+
+/** The log with another `append`. */
+function withAppend(log: EventLog, append: (...given: Parameters<EventLog["append"]>) => unknown): EventLog {
+  return new Proxy(log, {
+    get: (target, name) => {
+      if (name === "append") return append;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+it("tells a waiter that it waited in vain when its own agent's command ended the wait", async () => {
+  const engine = await world.engine();
+  await engine.own({ type: "agent.join" }, "b");
+  await world.submit(engine, "a", acquire("T"));
+  const waiting = world.submit(engine, "b", acquire("T", { waitMs: 5000 }), "w");
+  await settle();
+  await world.submit(engine, "b", { type: "agent.leave" });
+  const timeout = { ok: false, rejection: { code: "claim.wait-timeout", claim: "T" } };
+  expect(await waiting).toMatchObject(timeout);
+  expect(await world.submit(engine, "b", acquire("T", { waitMs: 5000 }), "w")).toMatchObject({
+    ...timeout,
+    repeated: true,
+  });
+});
+
+it("refuses a repeat in the same batch as it refused the first, though the claim has become free between", async () => {
+  const engine = await world.engine();
+  await world.submit(engine, "a", acquire("T"));
+  const first = world.submit(engine, "b", acquire("T"), "x");
+  const release = world.submit(engine, "a", { type: "claim.release", claim: "T" });
+  const second = world.submit(engine, "b", acquire("T"), "x");
+  expect(await first).toMatchObject({ ok: false, rejection: { code: "claim.held" } });
+  expect(await release).toMatchObject({ ok: true });
+  expect(await second).toMatchObject({ ok: false, rejection: { code: "claim.held" }, repeated: true });
+  expect(engine.state().claims.live.size).toBe(0);
+});
+
+it("answers a repeat from its entry, though the append of others beside it found no room", async () => {
+  const log = await openMemoryLog(world.name, { clock: world.clock });
+  let full = false;
+  const noRoom = new Failure("log.full", "No room.");
+  const engine = await world.engine({
+    log: withAppend(log, (entries, after) => (full ? Promise.reject(noRoom) : log.append(entries, after))),
+  });
+  const granted = await world.submit(engine, "a", acquire("T"), "t");
+  full = true;
+  const again = world.submit(engine, "a", acquire("T"), "t");
+  const other = world.submit(engine, "a", acquire("U"), "u");
+  await expect(other).rejects.toMatchObject({ code: "log.full", definite: true });
+  expect(await again).toEqual({ ...granted, repeated: true });
+});
+
+it("never calls a submission without effect because the entry that answers it is no longer kept", async () => {
+  const engine = await world.engine();
+  for (const id of ["s", "t", "u"]) await world.submit(engine, "a", acquire(id), id);
+  await engine.snapshot();
+  const log = await openMemoryLog(world.name, { clock: world.clock });
+  await log.truncate(await log.head());
+  const other = await world.engine();
+  expect(await world.submit(other, "a", acquire("s"), "s")).toMatchObject({
+    ok: false,
+    rejection: { code: "submission.expired", submission: "s" },
+  });
+});
+
+it("dates an entry from when it was appended, not from when it was heard of", () => {
+  const clock = new ManualClock();
+  const time = new LogTime(clock, 1000, 0);
+  clock.nowMs += 500;
+  // Heard of 300 ms late: without that this engine's leases would end 300 ms early.
+  time.learn(2000, 300);
+  expect(time.nowMs()).toBe(2300);
+  clock.nowMs += 1;
+  expect(time.nowMs()).toBe(2301);
+});
+
+it("believes no age that goes back behind its last look at the log", () => {
+  const clock = new ManualClock();
+  const time = new LogTime(clock, 1000, 0);
+  clock.nowMs += 500;
+  time.looked(clock.monotonicMs());
+  clock.nowMs += 20;
+  time.learn(2000, 3_600_000);
+  expect(time.nowMs()).toBe(2020);
+});
+
+it("goes back to the log's time when it has leapt ahead of it, and minds no rounding", () => {
+  const clock = new ManualClock();
+  const time = new LogTime(clock, 1000, 60_000);
+  clock.nowMs += 10;
+  time.learn(1005, 5);
+  expect(time.nowMs()).toBe(1010);
+  time.learn(1007, 0);
+  expect(time.nowMs()).toBe(1010);
+});
