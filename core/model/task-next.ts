@@ -12,6 +12,7 @@ import { isFree } from "./obstacles.ts";
 import { accept, type Context, type Decision } from "./slice.ts";
 import { scopeOf } from "./task-access.ts";
 import { refuse } from "./task-refusals.ts";
+import type { Task } from "./task-state.ts";
 import type { TaskCommand } from "./tasks.ts";
 import type { Terms } from "./terms.ts";
 
@@ -32,6 +33,7 @@ export function next(
   for (const id of tasks.ready.values()) {
     const task = tasks.byId.get(id);
     if (task === undefined || !task.requires.every((word) => able.has(word))) continue;
+    if (!isFor(task, context.agent)) continue;
     const where = task.paths.join("\n");
     if (taken.has(where)) continue;
     const lent = scopeOf(task.paths, command.worktree);
@@ -46,4 +48,9 @@ export function next(
   }
   const waiting = tasks.counts.open > tasks.ready.size;
   return refuse("task.none-ready", { ready: tasks.ready.size > 0, waiting, inConflict });
+}
+
+/** Whether `next` may give it to the agent: what was asked of others by a message (ME6) is theirs to do. */
+function isFor({ asked }: Task, agent: string): boolean {
+  return asked === undefined || asked.includes("all") || asked.includes(agent);
 }

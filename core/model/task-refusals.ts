@@ -71,7 +71,7 @@ export const taskRejections = {
         f.inConflict
           ? ": others hold or wait for the files of those that are"
           : f.ready
-            ? ": those that are need capabilities you did not name"
+            ? ": those that are need capabilities you did not name, or were asked of others"
             : f.waiting
               ? ": those that are open wait for others"
               : ": none is open"

@@ -793,6 +793,16 @@ describe("requests", () => {
     expect(again.events.map((event) => event.type)).toEqual(["message.posted"]);
   });
 
+  test("TA11: next gives a directed request to those it was asked of, and to nobody else", () => {
+    const fleet = new Ledger();
+    const { message } = post(fleet, "ann", { to: "bob", kind: "task_request" }).result;
+    const next = (agent: string) => fleet.send(agent, { type: "task.next" } as Command);
+    expect(next("cy").refused).toBe("task.none-ready");
+    expect(next("bob").events[0]).toMatchObject({ type: "claim.granted", claim: message, holder: "bob" });
+    const open = post(fleet, "ann", { to: "all", kind: "task_request" }).result;
+    expect(next("cy").events[0]).toMatchObject({ type: "claim.granted", claim: open.message });
+  });
+
   test("ME10: who was asked directly is for those in on it, where names are proven", () => {
     const fleet = new Ledger();
     post(fleet, "ann", { to: "bob", kind: "task_request" });
