@@ -6,7 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { packEntries, unpackEntries } from "../adapters/log/codec.ts";
 import { openLog } from "../adapters/log/index.ts";
-import { bareFold, foldAll, settled } from "../core/engine/fold.ts";
+import { recover } from "../core/engine/recovery.ts";
 import { compared, inTurns, print, seconds } from "./measure.ts";
 import { folderOnDisk } from "./rig/disk.ts";
 import { writeHistory } from "./rig/history.ts";
@@ -33,9 +33,8 @@ export async function run({ scale }: Options): Promise<void> {
     }
     const page = rows.prepare("SELECT bytes FROM entry WHERE seq > ? ORDER BY seq LIMIT ?");
     const fold = async () => {
-      let fold = bareFold();
-      for await (const some of log.read(0)) fold = foldAll(fold, some);
-      if (settled(fold).seq !== seq) throw new Error("not all was folded");
+      // What a start does where there is no snapshot.
+      if ((await recover(log)).seq !== seq) throw new Error("not all was folded");
     };
     const read = () => {
       let count = 0;

@@ -2,6 +2,7 @@
  * Recovery: the newest snapshot that is whole, and what came after it.
  */
 import { Failure } from "../failures.ts";
+import { Edit } from "../model/map.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import { bareFold, emptyFold, type Fold, foldAll, settled } from "./fold.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -25,9 +26,10 @@ export async function recover(log: EventLog, { receipts = true } = {}): Promise<
 export async function foldAt(log: EventLog, seq: number, pause: () => Promise<void>): Promise<Fold> {
   let fold = await newestSnapshot(log, seq, false);
   if (fold.seq === seq) return settled(fold);
+  const edit = new Edit();
   for await (const entries of log.read(fold.seq)) {
     const upTo = entries.findIndex((entry) => entry.seq > seq);
-    fold = foldAll(fold, upTo < 0 ? entries : entries.slice(0, upTo));
+    fold = foldAll(fold, upTo < 0 ? entries : entries.slice(0, upTo), edit);
     if (upTo >= 0) break;
     await pause();
   }
@@ -52,7 +54,9 @@ async function foldOn(log: EventLog, from: Fold): Promise<Fold> {
   if (head === 0) return emptyFold;
   const bulk = head - from.seq > BULK_ENTRIES;
   let fold = bulk ? unindexed(from) : settled(from);
-  for await (const entries of log.read(from.seq)) fold = foldAll(fold, entries);
+  // One edit for all of it: nobody else sees what is between.
+  const edit = new Edit();
+  for await (const entries of log.read(from.seq)) fold = foldAll(fold, entries, edit);
   return settled(fold);
 }
 
