@@ -10,7 +10,7 @@ import { tokenVerifier } from "../node/tokens.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { removeHubFile, writeHubFile } from "./hub-file.ts";
 import { placeOf } from "./reach.ts";
-import { safeLine } from "./render.ts";
+import { type Output, safeLine } from "./render.ts";
 
 /** Where a hub listens unless told otherwise; a taken port is replaced by a free one. */
 const DEFAULTS = [
@@ -23,6 +23,8 @@ export const serveVerb: Run = async (command) => {
   const place = placeOf(command);
   const where = args.text("log") ?? command.env.HOLDFAST_LOG ?? "";
   const inMemory = where.startsWith("memory:");
+  const spool = args.text("spool");
+  const spools = spool === undefined ? [] : [`ndjson:${resolve(cwd, spool)}`];
   const listen = args.list("listen");
   const tokenFile = args.text("token-file");
   const settings = settingsOf(command);
@@ -33,8 +35,7 @@ export const serveVerb: Run = async (command) => {
       acceptLoss: args.flag("accept-loss"),
     },
     settings,
-    listen:
-      listen ?? DEFAULTS.filter(({ scheme }) => Object.hasOwn(transports, scheme)).map(({ url }) => url),
+    listen: [...(listen ?? defaults()), ...spools],
     anyPort: listen === undefined,
     ...(tokenFile === undefined ? {} : { verify: tokenVerifier(resolve(cwd, tokenFile)) }),
     report: (what, error) =>
@@ -51,15 +52,24 @@ export const serveVerb: Run = async (command) => {
       });
     }
     const stopped = stopSignal(hub, out.say);
-    out.data({ ready: true, listening: hub.urls, log: hub.log.url }, () =>
-      [...hub.urls.map((url) => `listening at ${url}`), `log ${hub.log.url}`].join("\n"),
-    );
+    announce(hub, out);
     return await stopped;
   } finally {
     removeHubFile(place.folder, hub.engine.hub);
     await hub.close();
   }
 };
+
+function defaults(): readonly string[] {
+  return DEFAULTS.filter(({ scheme }) => Object.hasOwn(transports, scheme)).map(({ url }) => url);
+}
+
+/** Says that it is ready and where; on stderr where stdout carries frames. */
+function announce({ urls, log }: Hub, out: Output): void {
+  const said = { ready: true, listening: urls, log: log.url };
+  if (urls.some((url) => url.startsWith("stdio:"))) return out.say(JSON.stringify(said));
+  out.data(said, () => [...urls.map((url) => `listening at ${url}`), `log ${log.url}`].join("\n"));
+}
 
 function settingsOf({ args }: Command): Partial<Settings> {
   const idleAfterMs = args.durationMs("idle-after");

@@ -20,6 +20,12 @@ export const verbs: { readonly [name: string]: Verb } = {
         about: "where to listen; replaces the defaults, port 0 takes a free one",
       },
       {
+        name: "spool",
+        kind: "text",
+        value: "DIR",
+        about: "also serve agents that can only write files here",
+      },
+      {
         name: "token-file",
         kind: "text",
         value: "FILE",

@@ -41,12 +41,18 @@ export async function serve(options: ServeOptions): Promise<Hub> {
   const listeners: Listener[] = [];
   const told: ListenOptions = {
     hasTokens: rest.verify !== undefined,
+    status: () => engine.status,
     ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     ...(allowedHosts === undefined ? {} : { allowedHosts }),
   };
   const close = async (): Promise<void> => {
     // What is in flight is answered first, but a hub that never falls silent must close, too.
-    await Promise.race([engine.settled(), new Promise((resolve) => setTimeout(resolve, limits.closeMs))]);
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limits.closeMs);
+    });
+    await Promise.race([engine.settled(), patience]);
+    clearTimeout(timer);
     await Promise.all(listeners.map((listener) => listener.close()));
     await closeEngine();
   };

@@ -199,6 +199,44 @@ describe.each(ways)("%s", (way) => {
     expect((await box.run(["claims", "--json"])).json.items).toEqual([]);
   });
 
+  it("plans, takes up what is ready, and talks", async () => {
+    box.file("src/a.ts");
+    await box.run(["task", "add", "T1", "--title", "First", "--paths", "src/a.ts"]);
+    await box.run(["task", "add", "T2", "--title", "Second", "--after", "T1", "--priority", "-3"]);
+    expect((await box.run(["task", "ready", "--json"])).json.items).toMatchObject([{ task: "T1" }]);
+    const next = (await box.run(["next", "--json"])).json;
+    expect(next).toMatchObject({ claim: "T1", task: "T1", holder: "alice", scope: { paths: ["src/a.ts"] } });
+    expect((await box.run(["next"], { as: "bob" })).code).toBe(2);
+    expect((await box.run(["note", "T1", "half", "way"])).code).toBe(0);
+    expect((await box.run(["release", "T1", "--outcome", "done"])).code).toBe(0);
+    expect((await box.run(["task", "amend", "T2", "--title", "Later"])).code).toBe(0);
+    expect((await box.run(["task", "amend", "T2", "--title", "Late", "--version", "1"])).code).toBe(2);
+    expect((await box.run(["task", "list", "--json"])).json.items).toMatchObject([
+      { task: "T1", status: "done" },
+      { task: "T2", title: "Later", priority: -3 },
+    ]);
+
+    const sent = (await box.run(["send", "bob", "over", "to", "you", "--json"])).json;
+    expect((await box.run(["inbox", "--json", "--ack"], { as: "bob" })).json.items).toMatchObject([
+      { message: sent.message, from: "alice", body: "over to you" },
+    ]);
+    expect((await box.run(["inbox", "--json"], { as: "bob" })).json.items).toEqual([]);
+    const asking = box.run(["ask", "bob", "fit?", "--timeout", "20s", "--json"]);
+    let request: { message: string } | undefined;
+    while (request === undefined) request = (await box.run(["inbox", "--json"], { as: "bob" })).json.items[0];
+    await box.run(["send", "alice", "yes", "--kind", "task_result", "--reply-to", request.message], {
+      as: "bob",
+    });
+    expect((await asking).json).toMatchObject({ from: "bob", body: "yes" });
+
+    await box.run(["decide", "Keys are Ed25519", "--about", "T1"]);
+    expect((await box.run(["decisions", "--json"])).json.items).toMatchObject([
+      { text: "Keys are Ed25519", about: "T1" },
+    ]);
+    await box.run(["activity", "test", "all", "green", "--path", "src"]);
+    expect((await box.run(["activity", "--json"])).json.items).toMatchObject([{ kind: "test", path: "src" }]);
+  });
+
   it("stops a command whose lease is lost", async () => {
     const holding = box.start([
       "lock",
