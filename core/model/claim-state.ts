@@ -108,31 +108,39 @@ export function granted(event: Granted, before: Claim | undefined, grantedAtMs: 
 
 /** Adds a live claim whose id is not live. */
 export function put(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
-  const held = slice.holdings.get(claim.holder);
-  const ended = slice.ended.get(claim.claim);
+  const { edit } = at;
+  const { claim: id, holder, epoch } = claim;
+  const held = slice.holdings.get(holder);
+  const ended = slice.ended.get(id);
   return {
-    ...slice,
-    live: slice.live.set(claim.claim, claim, at.edit),
-    order: slice.order.set(claim.epoch, claim.claim, at.edit),
-    holdings: slice.holdings.set(claim.holder, held ? [...held, claim.claim] : [claim.claim], at.edit),
-    ended: ended === undefined ? slice.ended : slice.ended.delete(claim.claim, at.edit),
-    endedOrder: ended === undefined ? slice.endedOrder : slice.endedOrder.delete(ended.place, at.edit),
-    ...entered(slice, claim, at.edit),
+    live: slice.live.set(id, claim, edit),
+    order: slice.order.set(epoch, id, edit),
+    holdings: slice.holdings.set(holder, held ? [...held, id] : [id], edit),
+    ended: ended === undefined ? slice.ended : slice.ended.delete(id, edit),
+    endedOrder: ended === undefined ? slice.endedOrder : slice.endedOrder.delete(ended.place, edit),
+    nextEnded: slice.nextEnded,
+    freed: slice.freed,
+    index: entered(slice.index, claim, edit),
+    across: claim.acrossWorktrees ? entered(slice.across, claim, edit) : slice.across,
   };
 }
 
 /** Takes a live claim away. */
 export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
-  const held = (slice.holdings.get(claim.holder) ?? []).filter((id) => id !== claim.claim);
+  const { edit } = at;
+  const { claim: id, holder, epoch } = claim;
+  const held = (slice.holdings.get(holder) ?? []).filter((other) => other !== id);
   return {
-    ...slice,
-    live: slice.live.delete(claim.claim, at.edit),
-    order: slice.order.delete(claim.epoch, at.edit),
+    live: slice.live.delete(id, edit),
+    order: slice.order.delete(epoch, edit),
     holdings:
-      held.length === 0
-        ? slice.holdings.delete(claim.holder, at.edit)
-        : slice.holdings.set(claim.holder, held, at.edit),
-    ...left(slice, claim, at.edit),
+      held.length === 0 ? slice.holdings.delete(holder, edit) : slice.holdings.set(holder, held, edit),
+    ended: slice.ended,
+    endedOrder: slice.endedOrder,
+    nextEnded: slice.nextEnded,
+    freed: slice.freed,
+    index: left(slice.index, claim, edit),
+    across: claim.acrossWorktrees ? left(slice.across, claim, edit) : slice.across,
   };
 }
 
@@ -144,8 +152,11 @@ export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At,
   const live = slice.live.set(after.claim, after, at.edit);
   const same = before.scope === after.scope && before.acrossWorktrees === after.acrossWorktrees;
   if (same && before.shared === after.shared) return { ...slice, live };
-  const moved = { ...slice, live, ...left(slice, before, at.edit) };
-  return freeing({ ...moved, ...entered(moved, after, at.edit) }, before, at, owed);
+  let { index, across } = slice;
+  index = entered(left(index, before, at.edit), after, at.edit);
+  if (before.acrossWorktrees) across = left(across, before, at.edit);
+  if (after.acrossWorktrees) across = entered(across, after, at.edit);
+  return freeing({ ...slice, live, index, across }, before, at, owed);
 }
 
 /**
@@ -238,14 +249,10 @@ export function loadClaims(rows: Iterable<Row>): ClaimsState {
   };
 }
 
-function entered(slice: ClaimsState, { claim, scope, acrossWorktrees }: Claim, edit: Edit | undefined) {
-  if (scope === undefined || slice.index === undefined) return {};
-  const index = slice.index.add(claim, scope, edit);
-  return acrossWorktrees ? { index, across: slice.across?.add(claim, scope, edit) } : { index };
+function entered(index: ScopeIndex | undefined, { claim, scope }: Claim, edit: Edit | undefined) {
+  return scope === undefined ? index : index?.add(claim, scope, edit);
 }
 
-function left(slice: ClaimsState, { claim, scope, acrossWorktrees }: Claim, edit: Edit | undefined) {
-  if (scope === undefined || slice.index === undefined) return {};
-  const index = slice.index.remove(claim, scope, edit);
-  return acrossWorktrees ? { index, across: slice.across?.remove(claim, scope, edit) } : { index };
+function left(index: ScopeIndex | undefined, { claim, scope }: Claim, edit: Edit | undefined) {
+  return scope === undefined ? index : index?.remove(claim, scope, edit);
 }

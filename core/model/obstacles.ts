@@ -56,27 +56,42 @@ export function wantNow(state: State, wait: Wait): Want {
   };
 }
 
-/** Live claims of others whose scope refuses the wanted one, in any order. */
-export function* overlapping(state: State, want: Want): IterableIterator<Claim> {
-  if (want.scope === undefined) return;
+const NONE: readonly never[] = [];
+
+/** Live claims of others whose scope refuses the wanted one, in any order; found as the caller goes on. */
+export function overlapping(state: State, want: Want): Iterable<Claim> {
+  const { scope, acrossWorktrees } = want;
+  const { index, across } = state.claims;
+  if (scope === undefined || index === undefined) return NONE;
+  // Nearly always nothing is in the way, and seeing that is cheap.
+  const free = index.isClear(scope, acrossWorktrees) && (across === undefined || across.size === 0);
+  return free ? NONE : overlappingOf(state, want, scope);
+}
+
+function* overlappingOf(state: State, want: Want, scope: Scope): IterableIterator<Claim> {
   const { live, index, across } = state.claims;
-  for (const claim of found(index, live, want.scope, want.acrossWorktrees)) {
+  for (const claim of found(index, live, scope, want.acrossWorktrees)) {
     if (refuses(claim, want)) yield claim;
   }
   if (want.acrossWorktrees || across === undefined || across.size === 0) return;
-  for (const claim of found(across, live, want.scope, true)) {
-    const seenAbove = claim.scope !== undefined && sameWorktree(claim.scope, want.scope);
+  for (const claim of found(across, live, scope, true)) {
+    const seenAbove = claim.scope !== undefined && sameWorktree(claim.scope, scope);
     if (!seenAbove && refuses(claim, want)) yield claim;
   }
 }
 
 /** Live claims of others in other worktrees that will meet this one at merge (CL20), in any order. */
-export function* nearby(state: State, want: Want): IterableIterator<Claim> {
-  const { live, index } = state.claims;
-  if (want.scope?.worktree === undefined || index === undefined) return;
-  for (const claim of found(index, live, want.scope, true)) {
+export function nearby(state: State, want: Want): Iterable<Claim> {
+  const { scope } = want;
+  const { index } = state.claims;
+  if (scope?.worktree === undefined || index === undefined || index.isClear(scope, true)) return NONE;
+  return nearbyOf(state, want, scope);
+}
+
+function* nearbyOf(state: State, want: Want, scope: Scope): IterableIterator<Claim> {
+  for (const claim of found(state.claims.index, state.claims.live, scope, true)) {
     if (claim.holder === want.agent || claim.scope === undefined) continue;
-    if (!sameWorktree(claim.scope, want.scope)) yield claim;
+    if (!sameWorktree(claim.scope, scope)) yield claim;
   }
 }
 
@@ -85,9 +100,12 @@ export function* nearby(state: State, want: Want): IterableIterator<Claim> {
  * the agent's own claim of the id stands in the way of already are not news to anybody; nor are those for
  * that id itself.
  */
-export function* waitsAhead(state: State, want: Want, before: number): IterableIterator<Wait> {
+export function waitsAhead(state: State, want: Want, before: number): Iterable<Wait> {
+  return state.waits.bySeq.size === 0 ? NONE : waitsAheadOf(state, want, before);
+}
+
+function* waitsAheadOf(state: State, want: Want, before: number): IterableIterator<Wait> {
   const { waits } = state;
-  if (waits.bySeq.size === 0) return;
   const mine = ownClaim(state, want);
   for (const seq of mine === undefined ? (waits.byClaim.get(want.claim) ?? []) : []) {
     const wait = waits.bySeq.get(seq);

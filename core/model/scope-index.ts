@@ -10,7 +10,7 @@
  */
 import { Edit, KeyMap } from "./map.ts";
 import { partsMeet } from "./patterns.ts";
-import { candidates, emptyPlace, file, Leaf, type Place, unfile } from "./scope-places.ts";
+import { candidates, emptyPlace, file, isClearOf, Leaf, type Place, unfile } from "./scope-places.ts";
 import { searchFor } from "./scope-routes.ts";
 import { compileScope, type Scope } from "./scopes.ts";
 
@@ -116,6 +116,19 @@ export class ScopeIndex {
       edit,
       inner,
     );
+  }
+
+  /**
+   * Whether it is certain, and cheap to see, that nothing covers a path that `scope` covers. `false` says
+   * nothing.
+   */
+  isClear(scope: Scope, acrossWorktrees: boolean): boolean {
+    if (this.size === 0) return true;
+    const roots = this.rootsFor(acrossWorktrees ? undefined : scope.worktree);
+    for (const part of compileScope(scope, this.foldCase).parts) {
+      for (const root of roots) if (!isClearOf(root, part)) return false;
+    }
+    return true;
   }
 
   /**

@@ -11,7 +11,7 @@
  */
 import { type Edit, KeyMap } from "./map.ts";
 import type { Glob, Part } from "./patterns.ts";
-import { segmentsMeet } from "./patterns.ts";
+import { partsMeet, segmentsMeet } from "./patterns.ts";
 import { namesToLook, type Route, routeOf, type Search } from "./scope-routes.ts";
 
 /**
@@ -179,6 +179,20 @@ function without(
 
 function isEmpty({ here, open, names, next, globs }: Place): boolean {
   return here === undefined && open === undefined && names === undefined && next.size + globs.size === 0;
+}
+
+/** Whether a part meets nothing here for sure: seen on its literal way alone, before any wildcard. */
+export function isClearOf(root: Place, part: Part): boolean {
+  let place = root;
+  for (const step of part.head) {
+    if (place.open !== undefined || place.names !== undefined || place.globs.size > 0) return false;
+    if (typeof step !== "string") return false;
+    const child = place.next.get(step);
+    if (child === undefined) return true;
+    if (child instanceof Leaf) return !partsMeet(part, child.part);
+    place = child;
+  }
+  return false;
 }
 
 /**
