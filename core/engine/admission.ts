@@ -39,6 +39,7 @@ export class Admission {
   admit(asked: Credentials, peer: Peer): { readonly operator: boolean } | { readonly rejection: Rejection } {
     const { agent, token = peer.token, operator } = asked;
     const { verify } = this.options;
+    if (peer.within === true && !operator) return { operator };
     if (peer.agent !== undefined && peer.agent !== agent)
       return refuse("session.not-you", { agent: peer.agent });
     if (verify === undefined) {

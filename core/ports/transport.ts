@@ -34,6 +34,8 @@ export interface Peer {
   readonly token?: string;
   /** One request and away: ending it says nothing about the agent's presence (AG7). */
   readonly oneShot?: boolean;
+  /** A part of the hub itself, such as what retains its state on a broker: it needs no token, and is no operator. */
+  readonly within?: boolean;
 }
 
 export interface Closed {
