@@ -157,6 +157,7 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
     },
   },
   join: (state, events) => {
+    if (state.waits.bySeq.size === 0) return [];
     const ended: WaitEvent[] = [];
     for (const event of events) for (const wait of endedBy(state, event)) ended.push(expired(wait));
     return ended;

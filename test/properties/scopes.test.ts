@@ -201,6 +201,7 @@ function expectSame(index: ScopeIndex, model: Model, query: Scope, foldCase: boo
   expect(index.size).toBe(model.size);
   for (const acrossWorktrees of [false, true]) {
     const found = [...index.overlapping(query, { acrossWorktrees })];
+    if (index.isClear(query, acrossWorktrees)) expect(found).toEqual([]);
     expect(new Set(found).size, "each once").toBe(found.length);
     const expected = [...model].filter(
       ([, scope]) =>
