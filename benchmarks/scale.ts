@@ -3,7 +3,7 @@
  * another, refusals and waits among them. In process, on a log in memory.
  */
 
-import { sha256 } from "../adapters/node/system.ts";
+import { sha256 } from "../adapters/node/hash.ts";
 import { emptyFold } from "../core/engine/fold.ts";
 import { type Outcome, Sequencer } from "../core/engine/sequencer.ts";
 import type { Command } from "../core/index.ts";

@@ -11,14 +11,27 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const { dependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
 
 /** Loaded when first needed; each holds all it needs but the other pieces. */
+const verbs = [
+  "bench",
+  "call",
+  "claims",
+  "help",
+  "ledger",
+  "lock",
+  "past",
+  "serve",
+  "talk",
+  "token",
+  "verify",
+  "views",
+];
 const pieces = {
+  ...Object.fromEntries(verbs.map((name) => [name, `adapters/cli/${name}.ts`])),
   "direct-look": "adapters/cli/direct-look.ts",
   "direct-status": "adapters/cli/direct-status.ts",
   "direct-act": "adapters/cli/direct-act.ts",
   connect: "adapters/node/connect.ts",
   transports: "transports/index.ts",
-  serve: "adapters/cli/serve.ts",
-  verify: "adapters/cli/verify.ts",
 };
 /** What every piece must have the same of. */
 const errors = {

@@ -8,6 +8,7 @@ import type { Scope } from "../../core/model/scopes.ts";
 import { usage } from "./arguments.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { formatMoment, formatSpan } from "./durations.ts";
+import { Epochs } from "./epochs.ts";
 import { toScope } from "./paths.ts";
 import { type Reached, reaching } from "./reach.ts";
 import { safeLine, safeText } from "./render.ts";
@@ -43,7 +44,7 @@ export const claimVerb: Run = (command) =>
       ...(onGone === undefined ? {} : { onGone: "release" as const }),
     };
     const grant = await acquire(command, reached, params);
-    reached.epochs.remember(claim, grant.epoch);
+    new Epochs(reached).remember(claim, grant.epoch);
     out.data(grant, () => claimText(grant));
     return exits.ok;
   });
@@ -65,13 +66,10 @@ export function acquireParams({ args }: Command, scope: Scope | undefined) {
 type AcquireParams = Params<"claim.acquire">;
 
 /** Extends the grant that is remembered, if it still stands; else asks for a new one. */
-async function acquire(
-  { args }: Command,
-  { client, epochs }: Reached,
-  params: AcquireParams,
-): Promise<Grant> {
+async function acquire({ args }: Command, reached: Reached, params: AcquireParams): Promise<Grant> {
   const given = args.integer("epoch");
-  const known = epochs.recall(params.claim);
+  const { client } = reached;
+  const known = new Epochs(reached).recall(params.claim);
   const epoch =
     given ?? (known === undefined || known.ended || params.fresh === true ? undefined : known.epoch);
   try {
@@ -123,11 +121,11 @@ function leaseText({ claim, holder, epoch, remainingMs }: Leased): string {
 }
 
 /** The epoch to act under; a hint where none is known here. */
-function epochFor({ args, out }: Command, { epochs, agent }: Reached, claim: string): number {
-  const epoch = args.integer("epoch") ?? epochs.recall(claim)?.epoch;
+function epochFor({ args, out }: Command, reached: Reached, claim: string): number {
+  const epoch = args.integer("epoch") ?? new Epochs(reached).recall(claim)?.epoch;
   if (epoch !== undefined) return epoch;
   out.say(
-    `No epoch of ${safeLine(claim)} is remembered here for ${safeLine(agent)}; give --epoch N if it was granted elsewhere.`,
+    `No epoch of ${safeLine(claim)} is remembered here for ${safeLine(reached.agent)}; give --epoch N if it was granted elsewhere.`,
   );
   return NEVER_GRANTED;
 }
@@ -143,13 +141,15 @@ export const renewVerb: Run = (command) =>
       epoch,
       ...(ttlMs === undefined ? {} : { ttlMs }),
     });
-    reached.epochs.remember(claim, lease.epoch);
+    new Epochs(reached).remember(claim, lease.epoch);
     out.data(lease, () => safeLine(leaseText(lease)));
     return exits.ok;
   });
 
 export const releaseVerb: Run = (command) =>
-  reaching(command, "act", async ({ client, epochs }) => {
+  reaching(command, "act", async (reached) => {
+    const epochs = new Epochs(reached);
+    const { client } = reached;
     const { args, out } = command;
     const claim = args.word(0, "ID");
     const outcome = args.text("outcome");
@@ -194,7 +194,7 @@ export const handoffVerb: Run = (command) =>
     const to = args.text("to") ?? usage("--to is missing: who gets it?");
     const epoch = epochFor(command, reached, claim);
     const handed = await reached.client.call("claim.handoff", { claim, epoch, to });
-    reached.epochs.end(claim, epoch);
+    new Epochs(reached).end(claim, epoch);
     out.data(handed, () => safeLine(`${claim}: handed to ${to}, epoch ${handed.epoch}`));
     return exits.ok;
   });

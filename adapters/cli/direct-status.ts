@@ -2,12 +2,10 @@
  * What `status` saw last, kept beside the log: as long as nothing was appended since, the same is true now, and the
  * state need not be folded again. A memory, never the truth: without it everything is only slower.
  */
-import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { elapsedMs, machineClock, now } from "../log/machine.ts";
 import { openDriver } from "../log/sqlite-driver.ts";
 import { SqliteFile } from "../log/sqlite-file.ts";
-import { readWitness } from "../log/witness.ts";
 
 /** A summary and the place in the log it is of. */
 export interface Seen {
@@ -48,9 +46,10 @@ export async function recallStatus(file: string, agent: string): Promise<Seen | 
 /** Keeps what was seen. A folder that takes nothing costs only the memory. */
 export function rememberStatus(file: string, agent: string, seen: Seen): void {
   const target = memoryOf(file);
-  const draft = `${target}.${randomBytes(6).toString("hex")}`;
+  const draft = `${target}.${process.pid}`;
   try {
-    writeFileSync(draft, JSON.stringify({ ...seen, key: keyOf(file, agent, seen.head) }), { mode: 0o600 });
+    const key = keyOf(file, agent, seen.head);
+    writeFileSync(draft, JSON.stringify({ ...seen, key }), { mode: 0o600 });
     renameSync(draft, target);
   } catch {
     rmSync(draft, { force: true });
@@ -61,11 +60,7 @@ function memoryOf(file: string): string {
   return `${file}.status`;
 }
 
-/** Names who saw which history: the witness carries the hash of the chain, so a restored log is another one. */
+/** Names who saw which history: the witness tells one log from another that was put in its place. */
 function keyOf(file: string, agent: string, head: number): string {
-  const witness = readWitness(`${file}.witness`);
-  const chain = witness?.seq === head ? witness.hash : "";
-  return createHash("sha256")
-    .update(JSON.stringify([agent, head, chain]))
-    .digest("hex");
+  return JSON.stringify([agent, head, readFileSync(`${file}.witness`, "base64")]);
 }

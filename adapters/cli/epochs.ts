@@ -8,6 +8,16 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** Whose grants, and where they are remembered. */
+export interface Rememberer {
+  /** Folder of the log. */
+  readonly folder: string;
+  /** Id of the log, so that the memory never outlives the log it is of. */
+  readonly log: string;
+  readonly agent: string;
+  readonly worktree: string;
+}
+
 /** A grant that is remembered. */
 export interface Remembered {
   readonly epoch: number;
@@ -21,8 +31,7 @@ const KEPT_MAX = 1000;
 export class Epochs {
   readonly #folder: string;
 
-  /** `folder` is the log's; `log` its id, so that the memory never outlives the log it is of. */
-  constructor(folder: string, log: string, agent: string, worktree: string) {
+  constructor({ folder, log, agent, worktree }: Rememberer) {
     this.#folder = join(folder, "epochs", digest(`${log}\0${agent}\0${worktree}`));
   }
 

@@ -2,7 +2,6 @@
  * `hub.json` beside the log: where the newest hub of this log listens. A hint, never the truth: whoever reads it
  * finds out by connecting.
  */
-import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -34,7 +33,7 @@ export function readHubFile(folder: string): HubFile | undefined {
 /** Replaces it whole, readable by its owner only. */
 export function writeHubFile(folder: string, said: HubFile): void {
   const file = hubFilePath(folder);
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  const draft = `${file}.${process.pid}`;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(draft, `${JSON.stringify(said)}\n`, { mode: 0o600 });
   renameSync(draft, file);

@@ -5,6 +5,7 @@ import type { Result } from "../../core/client/methods.ts";
 import { usage } from "./arguments.ts";
 import { claimText } from "./claims.ts";
 import { type Command, exits, type Run } from "./command.ts";
+import { Epochs } from "./epochs.ts";
 import { toScope } from "./paths.ts";
 import { type Reached, reaching } from "./reach.ts";
 import { safeLine, table } from "./render.ts";
@@ -13,7 +14,8 @@ import { sayEmpty, sayMore } from "./views.ts";
 const ROWS = 1000;
 
 export const nextVerb: Run = (command) =>
-  reaching(command, "act", async ({ client, worktree, epochs }) => {
+  reaching(command, "act", async (reached) => {
+    const { client, worktree } = reached;
     const { args, out } = command;
     const capabilities = args.list("capability");
     const ttlMs = args.durationMs("ttl");
@@ -24,7 +26,7 @@ export const nextVerb: Run = (command) =>
       ...(ttlMs === undefined ? {} : { ttlMs }),
       ...(note === undefined ? {} : { note }),
     });
-    epochs.remember(grant.claim, grant.epoch);
+    new Epochs(reached).remember(grant.claim, grant.epoch);
     out.data(grant, () => claimText(grant));
     return exits.ok;
   });

@@ -9,7 +9,6 @@ import { Failure } from "../../core/failures.ts";
 import type { SessionParams } from "../../core/protocol/methods.ts";
 import { systemChance, systemClock } from "../node/system.ts";
 import type { Command } from "./command.ts";
-import { Epochs } from "./epochs.ts";
 import { readHubFile } from "./hub-file.ts";
 import { whoAmI } from "./identity.ts";
 import { findRepository, type Repository } from "./repository.ts";
@@ -29,7 +28,10 @@ export interface Reached<C = Caller> {
   readonly repository: Repository;
   /** Label of the worktree: the real path of its root, unless `--worktree` says otherwise. */
   readonly worktree: string;
-  readonly epochs: Epochs;
+  /** Folder of what stands beside the log. */
+  readonly folder: string;
+  /** Id of the log. */
+  readonly log: string;
   /** The hub spoken to; absent: the log itself. */
   readonly hub?: string;
   /** The log spoken to directly; absent: through a hub. */
@@ -129,10 +131,10 @@ async function reachWith<C extends { close(): Promise<void> }>(
   const hub = await throughHub(command, place, opening, ways);
   const client = hub?.client ?? (await ways.direct(file, opening));
   const worktree = args.text("worktree") ?? env.HOLDFAST_WORKTREE ?? repository.root;
-  const epochs = new Epochs(folder, ways.logOf(client), agent, worktree);
+  const log = ways.logOf(client);
   const way = hub === undefined ? { file } : { hub: hub.url };
   const empty = hub === undefined && mode === "look" && isMissing(file) ? { empty: true as const } : {};
-  return { client, agent, repository, worktree, epochs, ...way, ...empty };
+  return { client, agent, repository, worktree, folder, log, ...way, ...empty };
 }
 
 function openingOf({ args, env }: Command, mode: Mode): Opening {

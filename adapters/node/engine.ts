@@ -5,7 +5,8 @@ import { type Engine, openEngine as openCoreEngine } from "../../core/engine/eng
 import type { EngineOptions } from "../../core/engine/options.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import { openLog } from "../log/index.ts";
-import { sha256, systemChance, systemClock } from "./system.ts";
+import { sha256 } from "./hash.ts";
+import { systemChance, systemClock } from "./system.ts";
 
 /** How to open a log in a file. */
 export interface OpenLogOptions {

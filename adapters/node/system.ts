@@ -1,7 +1,6 @@
 /**
- * What core asks of the machine: its clock, its chance and its hash function.
+ * What core asks of the machine: its clock and its chance.
  */
-import { createHash, randomBytes } from "node:crypto";
 import type { Chance } from "../../core/ports/clock.ts";
 
 export { machineClock as systemClock } from "../log/machine.ts";
@@ -9,10 +8,6 @@ export { machineClock as systemClock } from "../log/machine.ts";
 /** Chance from the operating system's generator. */
 export const systemChance: Chance = {
   fraction: () => Math.random(),
-  id: () => randomBytes(16).toString("base64url"),
+  // The global is loaded when it is first used, unlike node:crypto.
+  id: () => Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(16))).toString("base64url"),
 };
-
-/** SHA-256 of the UTF-8 of a text, in lower-case hex. */
-export function sha256(text: string): string {
-  return createHash("sha256").update(text, "utf8").digest("hex");
-}

@@ -1,7 +1,7 @@
 /**
  * A long history: the mixed workload decided by a sequencer and appended to a log, as fast as that goes.
  */
-import { sha256 } from "../../adapters/node/system.ts";
+import { sha256 } from "../../adapters/node/hash.ts";
 import { emptyFold, type Fold } from "../../core/engine/fold.ts";
 import { Sequencer } from "../../core/engine/sequencer.ts";
 import { writeSnapshot } from "../../core/engine/snapshot.ts";
