@@ -182,7 +182,7 @@ export class Calls {
       pending.sends = 0;
       this.queue.putBack(pending);
     } else if (isPassing(error)) this.rest(pending);
-    else this.settle(pending, { error });
+    else this.settle(pending, { error: pending.sends > 1 ? doubted(pending, error) : error });
     this.pump();
   }
 
@@ -297,6 +297,11 @@ function tooLate(pending: Pending): Failure {
 function anotherLog({ method, submission }: Pending): Failure {
   const words = `Another log answers now; whether ${method} took effect in the one before is not known.`;
   return new Failure("hub.refused", words, { definite: false, fields: { method, submission } });
+}
+
+/** A failure is definite about this sending alone: one before it may have taken effect, or may do so yet. */
+function doubted(pending: Pending, error: Failure | Refused): Failure | Refused {
+  return error.code === "usage" ? error : unanswered(pending, error);
 }
 
 function unanswered(pending: Pending, error: Failure | Refused): Failure | Refused {

@@ -1,6 +1,6 @@
 /**
- * A simulated agent: keeps a connection to some hub, asks, follows the log, and asks again under the same id when it
- * has had no answer, on whatever hub it finds next. It may believe it holds what it lost long ago.
+ * A simulated agent: keeps a connection to some hub, asks, follows the log, and asks again under the same id
+ * when it has had no answer, on whatever hub it finds next. It may believe it holds what it lost long ago.
  */
 
 import type { Hub } from "./hub.ts";
@@ -51,7 +51,23 @@ export interface Surroundings {
   readonly store: (claim: string, epoch: number, agent: string) => void;
 }
 
-export class Agent {
+/** Whoever lives in the world. */
+export interface Inhabitant {
+  readonly label: string;
+  readonly wire: Wire | undefined;
+  /** What has no answer yet. */
+  readonly open: Iterable<string>;
+  /** Whether it waits for nothing and has seen everything up to `head`. */
+  settled(head: number): boolean;
+  /** Loses its connection. */
+  drop(): void;
+  /** Sends something again that it had sent before. */
+  repeatOne(fate: Random): void;
+  /** Holds what it believes of the log against it. */
+  check(): void;
+}
+
+export class Agent implements Inhabitant {
   readonly name: string;
   readonly label: string;
   wire: Wire | undefined;
@@ -60,8 +76,8 @@ export class Agent {
   cursor = 0;
   seen = 0;
   /** Everything it ever sent, for duplicates that arrive late. */
-  readonly sent: Open[] = [];
-  readonly open = new Map<string, Open>();
+  private readonly sent: Open[] = [];
+  private readonly pending = new Map<string, Open>();
   private readonly world: Surroundings;
   private readonly random: Random;
   private readonly filter: readonly string[] | undefined;
@@ -86,9 +102,14 @@ export class Agent {
     return this.name === "op";
   }
 
-  /** Whether it waits for nothing and has seen everything up to `head`. */
+  get open(): Iterable<string> {
+    return this.pending.keys();
+  }
+
+  check(): void {}
+
   settled(head: number): boolean {
-    return this.ready && this.open.size === 0 && this.cursor === head;
+    return this.ready && this.pending.size === 0 && this.cursor === head;
   }
 
   /** Gives its connection up without a word. */
@@ -97,9 +118,17 @@ export class Agent {
     this.lost();
   }
 
-  /** Sends something again that it had sent before, wherever it is connected now. */
-  repeat(old: Open): void {
-    if (!this.ready || old.query) return;
+  /** Mostly of late, sometimes of long ago; now and then twice at once. */
+  repeatOne(fate: Random): void {
+    if (this.sent.length === 0) return;
+    const old = fate.pick(fate.happens(0.7) ? this.sent.slice(-6) : this.sent);
+    this.repeat(old);
+    if (fate.happens(0.3)) this.repeat(old);
+  }
+
+  /** Wherever it is connected now. */
+  private repeat(old: Open): void {
+    if (!this.ready) return;
     this.world.judge.tried(this.name, old.submission, this.hub?.incarnation ?? "");
     const params = { ...old.params, submission: old.submission, sentAfter: old.sentAfter };
     this.request(old.method, params, old, true);
@@ -109,7 +138,7 @@ export class Agent {
     const { loop, thinkMs } = this.world;
     loop.at(this.random.long(thinkMs) + 1, undefined, () => {
       if (this.wire === undefined) this.connect();
-      else if (this.ready && !this.world.quiet && this.open.size < 4) this.act();
+      else if (this.ready && !this.world.quiet && this.pending.size < 4) this.act();
       this.think();
     });
   }
@@ -129,7 +158,7 @@ export class Agent {
       floor: 0,
       tries: 0,
     };
-    this.open.set(open.submission, open);
+    this.pending.set(open.submission, open);
     if (!query) {
       this.sent.push(open);
       world.judge.invoked(this.name, open.submission, { type: open.method, ...open.params }, this.operator);
@@ -239,11 +268,11 @@ export class Agent {
       if (!open.query) judge.failed(this.name, open.submission, error.code === 3);
       // It may have happened, or may go better soon: the same again.
       loop.at(this.random.between(50, 800), undefined, () => {
-        if (this.ready && this.open.has(open.submission)) this.send(open);
+        if (this.ready && this.pending.has(open.submission)) this.send(open);
       });
       return;
     }
-    if (!late) this.open.delete(open.submission);
+    if (!late) this.pending.delete(open.submission);
     const hub = this.hub?.incarnation ?? "";
     if (open.query) judge.read(this.name, this.operator, open, result, error);
     else judge.answered(this.name, open.submission, hub, result, error);
@@ -254,7 +283,7 @@ export class Agent {
     this.ready = true;
     this.calling = false;
     this.follow();
-    for (const open of this.open.values()) this.send(open);
+    for (const open of this.pending.values()) this.send(open);
   }
 
   private follow(): void {

@@ -2,11 +2,27 @@
  * What the simulation has found, each as the shortest story that shows it.
  */
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { machineClock } from "../../adapters/log/machine.ts";
 import { openMemoryLog } from "../../adapters/log/memory.ts";
+import { openClient } from "../../core/client/client.ts";
 import { LogTime } from "../../core/engine/log-time.ts";
 import { Failure } from "../../core/failures.ts";
+import { publishedLimits } from "../../core/limits.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
-import { ManualClock, settle, World } from "../core/world.ts";
+import { memoryPair } from "../../transports/memory/index.ts";
+import { countedChance, ManualClock, settle, World } from "../core/world.ts";
+
+/** What a hub answers to `session.open`. */
+const welcome = {
+  agent: "a",
+  hub: "h",
+  log: "l",
+  seq: 1,
+  protocol: 1,
+  durable: "full",
+  limits: publishedLimits,
+  nowMs: 1,
+};
 
 let world: World;
 beforeEach(() => {
@@ -42,7 +58,7 @@ it("tells a waiter that it waited in vain when its own agent's command ended the
   });
 });
 
-it("refuses a repeat in the same batch as it refused the first, though the claim has become free between", async () => {
+it("refuses a repeat in one batch as it refused the first, though the claim is free by then", async () => {
   const engine = await world.engine();
   await world.submit(engine, "a", acquire("T"));
   const first = world.submit(engine, "b", acquire("T"), "x");
@@ -69,7 +85,7 @@ it("answers a repeat from its entry, though the append of others beside it found
   expect(await again).toEqual({ ...granted, repeated: true });
 });
 
-it("never calls a submission without effect because the entry that answers it is no longer kept", async () => {
+it("never calls a submission without effect because its entry is no longer kept", async () => {
   const engine = await world.engine();
   for (const id of ["s", "t", "u"]) await world.submit(engine, "a", acquire(id), id);
   await engine.snapshot();
@@ -80,6 +96,36 @@ it("never calls a submission without effect because the entry that answers it is
     ok: false,
     rejection: { code: "submission.expired", submission: "s" },
   });
+});
+
+it("does not tell a program that nothing happened when only its second try certainly had no effect", async () => {
+  let dials = 0;
+  const dial = async () => {
+    dials += 1;
+    const first = dials === 1;
+    const end = { transport: "memory", loopback: true };
+    const [theirs, ours] = memoryPair(end, end);
+    theirs.receive({
+      frame: (frame) => {
+        const { id, method } = JSON.parse(String(frame)) as { id: string; method: string };
+        const data = { code: "log.full" };
+        if (method === "session.open") theirs.send(JSON.stringify({ jsonrpc: "2.0", id, result: welcome }));
+        else if (first) theirs.close("failed");
+        else
+          theirs.send(JSON.stringify({ jsonrpc: "2.0", id, error: { code: 3, message: "No room.", data } }));
+      },
+      drained: () => {},
+      closed: () => {},
+    });
+    return ours;
+  };
+  const client = await openClient({ dial, agent: "a", clock: machineClock, chance: countedChance() });
+  await expect(client.call("claim.acquire", { claim: "T" })).rejects.toMatchObject({
+    code: "log.full",
+    definite: false,
+  });
+  expect(dials).toBe(2);
+  await client.close();
 });
 
 it("dates an entry from when it was appended, not from when it was heard of", () => {

@@ -166,11 +166,11 @@ export class Hub {
   }
 
   /** Connects somebody, unless it is down. */
-  dial(): Wire | undefined {
+  dial(caller?: Process): Wire | undefined {
     const { process } = this;
     if (process === undefined || this.engine === undefined) return undefined;
     const { loop, latencyMs } = this.options;
-    const wire = new Wire(loop, this.random, process, latencyMs, this.random.happens(0.3) ? 500 : 1);
+    const wire = new Wire(loop, this.random, process, caller, latencyMs, this.random.happens(0.3) ? 500 : 1);
     this.wires = this.wires.filter(({ cutAt, hub }) => cutAt === undefined && !hub.closed);
     this.wires.push(wire);
     loop.at(0, process, () => {

@@ -1,14 +1,15 @@
 /**
- * The judge: hears everything that was asked, stored, answered and shown, and says what of it breaks a promise.
+ * The judge: hears everything that was asked, stored, answered and shown, and says what of it breaks a
+ * promise.
  *
- * The log is the witness. Its fold is kept for every seq, so that each answer can be held against the states it may
- * have been given from; who holds what is kept a second time, by hand, in `Leases`.
+ * The log is the witness. Its fold is kept for every seq, so that each answer can be held against the states
+ * it may have been given from; who holds what is kept a second time, by hand, in `Leases`.
  */
 import { createHash } from "node:crypto";
 import { emptyFold, type Fold, foldAll, foldEntry } from "../../core/engine/fold.ts";
 import { engineRejections } from "../../core/engine/refusals.ts";
 import { rowsOf } from "../../core/engine/snapshot.ts";
-import { answerOf, type Command, decide, tables } from "../../core/model/model.ts";
+import { answerOf, type Command, decide, type State, tables } from "../../core/model/model.ts";
 import type { Closes, Entry } from "../../core/model/slice.ts";
 import { Leases } from "./leases.ts";
 import type { Stored } from "./sim-log.ts";
@@ -134,6 +135,21 @@ export class Judge {
     const entry = this.byKey.get(key);
     if (entry !== undefined)
       this.fail(`${key} is entry ${entry.seq} but was called certainly without effect`);
+  }
+
+  /** A program was told that its command certainly has no effect: neither has it, nor will it have one. */
+  ruledOut(agent: string, submission: string, code: string): void {
+    this.note(() => `${agent} < ${submission} failed for certain: ${code}`);
+    const key = keyOf(agent, submission);
+    this.sentOf(agent, submission).definite = true;
+    const entry = this.byKey.get(key);
+    if (entry !== undefined)
+      this.fail(`${key} is entry ${entry.seq} but its program was told ${code}, for certain`);
+  }
+
+  /** A follower has folded this state for itself. */
+  copied(who: string, seq: number, state: State): void {
+    this.served(who, { ...this.foldAt(seq), state });
   }
 
   /** A question was answered. */

@@ -1,6 +1,6 @@
 /**
- * Who holds and who waits, kept by hand from the events alone, and compared path by path: what the model's indexes
- * and obstacles must agree with.
+ * Who holds and who waits, kept by hand from the events alone, and compared path by path: what the model's
+ * indexes and obstacles must agree with.
  */
 import type { Command, Event } from "../../core/model/model.ts";
 import { compileScope, overlaps, type Scope } from "../../core/model/scopes.ts";
@@ -102,7 +102,8 @@ export class Leases {
   settled(foldCase: boolean, entries: number): void {
     if (this.waits.size === 0 || entries > 200) return;
     for (const wait of this.waits.values()) {
-      // What a holder waits for is judged with its claim; only plain waits are simple enough to be judged by hand.
+      // What a holder waits for is judged with its claim; only plain waits are simple enough to be judged by
+      // hand.
       if (wait.holds || this.live.get(wait.claim)?.holder === wait.agent) continue;
       if (!this.stopped(wait, foldCase))
         this.fail(`${wait.agent} waits for ${wait.claim} (${wait.seq}) without a reason`);

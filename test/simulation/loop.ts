@@ -1,6 +1,6 @@
 /**
- * The simulated event loop: all time there is. What is due runs in order of time, then of arrival; between two events
- * every promise that can settle has settled.
+ * The simulated event loop: all time there is. What is due runs in order of time, then of arrival; between
+ * two events every promise that can settle has settled.
  */
 import type { Chance, Clock } from "../../core/ports/clock.ts";
 import type { Random } from "./random.ts";

@@ -1,6 +1,7 @@
 /**
- * `tsx test/simulation/mutate.ts [--seeds A..B] [name …]`: plants each deliberate bug in a copy of the tree, one at a
- * time, runs the simulation there, and says in how many seeds it was found. Ends with 1 when one never was.
+ * `tsx test/simulation/mutate.ts [--seeds A..B] [name …]`: plants each deliberate bug in a copy of the tree,
+ * one at a time, runs the simulation there, and says in how many seeds it was found. Ends with 1 when one
+ * never was.
  */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,5 +1,6 @@
 /**
- * Deliberate bugs, each a small change of the real code that compiles; the simulation must find every one of them.
+ * Deliberate bugs, each a small change of the real code that compiles; the simulation must find every one of
+ * them.
  */
 
 export interface Mutation {

@@ -1,6 +1,7 @@
 /**
- * `npm run simulate -- [seed] [--seeds A..B] [--steps N] [--minutes M] [--workers N] [--record FILE]`: runs seeds, prints
- * each with its steps and state hash (a line a seed in FILE), and shrinks the first failure to a readable transcript.
+ * `npm run simulate -- [seed] [--seeds A..B] [--steps N] [--minutes M] [--workers N] [--record FILE]`: runs
+ * seeds, prints each with its steps and state hash (a line a seed in FILE), and shrinks the first failure to
+ * a readable transcript.
  */
 import { fork } from "node:child_process";
 import { appendFileSync } from "node:fs";

@@ -1,8 +1,9 @@
 /**
  * A log whose disk, latency and faults are simulated, held to the port's contract and to nothing beyond it.
  *
- * What is stored is text: entries come back as decoded from it. An append is written, then synced; only then is it
- * seen. A crash in between leaves it whole, lost or, at a power cut, torn; a torn one is told by its sum.
+ * What is stored is text: entries come back as decoded from it. An append is written, then synced; only then
+ * is it seen. A crash in between leaves it whole, lost or, at a power cut, torn; a torn one is told by its
+ * sum.
  */
 import { assert, Failure } from "../../core/failures.ts";
 import type { Entry } from "../../core/model/slice.ts";

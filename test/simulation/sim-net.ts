@@ -1,6 +1,7 @@
 /**
- * Connections whose delays and breaks are simulated. Frames keep their order; what is under way when a connection is cut
- * is lost from some frame on; an end may hear of it late, or go on speaking to nobody; a reader may stop to read.
+ * Connections whose delays and breaks are simulated. Frames keep their order; what is under way when a
+ * connection is cut is lost from some frame on; an end may hear of it late, or go on speaking to nobody; a
+ * reader may stop to read.
  */
 import { limits } from "../../core/limits.ts";
 import type { Closed, CloseReason, Connection, Frame, Peer, Receiver } from "../../core/ports/transport.ts";
@@ -100,12 +101,19 @@ export class Wire {
   readonly hub: End;
   cutAt: number | undefined;
 
-  constructor(loop: Loop, random: Random, hub: Process, latencyMs: number, scale: number) {
+  constructor(
+    loop: Loop,
+    random: Random,
+    hub: Process,
+    caller: Process | undefined,
+    latencyMs: number,
+    scale: number,
+  ) {
     this.loop = loop;
     this.random = random;
     this.latencyMs = latencyMs;
     this.scale = scale;
-    this.client = new End(this, undefined);
+    this.client = new End(this, caller);
     this.hub = new End(this, hub);
     this.client.join(this.hub);
     this.hub.join(this.client);

@@ -1,6 +1,6 @@
 /**
- * The simulation in short: ten seeds keep every promise, the same seed is the same history to the bit, and a failure is
- * made small and readable.
+ * The simulation in short: ten seeds keep every promise, the same seed is the same history to the bit, and a
+ * failure is made small and readable.
  */
 import { describe, expect, it } from "vitest";
 import { Random } from "./random.ts";

@@ -1,8 +1,9 @@
 /**
- * One simulation: a seed decides the world, what goes wrong in it, and everything that happens. When the steps are
- * used up all faults end, and the world must come to rest with every promise kept.
+ * One simulation: a seed decides the world, what goes wrong in it, and everything that happens. When the
+ * steps are used up all faults end, and the world must come to rest with every promise kept.
  */
-import { Agent, type Surroundings } from "./agent.ts";
+import { Agent, type Inhabitant, type Surroundings } from "./agent.ts";
+import { ClientAgent } from "./client-agent.ts";
 import { drawFaults, type FaultKind, type Faults, heal } from "./faults.ts";
 import { Hub } from "./hub.ts";
 import { Broken, Judge } from "./judge.ts";
@@ -63,7 +64,7 @@ class World {
   private readonly faults: Faults;
   private readonly fate: Random;
   private readonly hubs: Hub[] = [];
-  private readonly agents: Agent[] = [];
+  private readonly agents: Inhabitant[] = [];
   private readonly options: SimulationOptions;
   private readonly surroundings: Surroundings;
   private readonly outside = new Map<string, number>();
@@ -132,7 +133,9 @@ class World {
   }
 
   private join(label: string, name: string, n: number): void {
-    this.agents.push(new Agent(label, name, new Random(this.options.seed, `agent${n}`), this.surroundings));
+    const random = new Random(this.options.seed, `agent${n}`);
+    const Kind = random.happens(0.35) ? ClientAgent : Agent;
+    this.agents.push(new Kind(label, name, random, this.surroundings));
   }
 
   async run(): Promise<void> {
@@ -151,6 +154,7 @@ class World {
     });
     if (judge.verdict !== undefined) return;
     for (const hub of this.hubs) hub.check();
+    for (const agent of this.agents) agent.check();
     if (!this.atRest()) judge.fail(this.unrest());
   }
 
@@ -204,9 +208,7 @@ class World {
     const hubs = this.hubs.map(({ name, engine }) => `${name} ${engine?.status} at ${engine?.head()}`);
     const agents = this.agents
       .filter((agent) => !agent.settled(head))
-      .map(
-        (agent) => `${agent.label} at ${agent.cursor} without an answer to ${[...agent.open.keys()].join()}`,
-      );
+      .map((agent) => `${agent.label} without an answer to ${[...agent.open].join() || "nothing"}`);
     return `no rest after ${REST_MS} ms: log ${head}; ${hubs.join(", ")}; ${agents.join("; ")}`;
   }
 
@@ -252,21 +254,21 @@ class World {
     if (this.now(0.2)) hub.check();
   }
 
-  private tease(agent: Agent): void {
+  private tease(agent: Inhabitant): void {
     const { fate, faults } = this;
     if (this.now(faults.cut)) agent.wire?.cut();
-    if (this.now(faults.deaf)) agent.wire?.deafen();
+    if (this.now(faults.deaf)) this.deafen(agent);
     if (this.now(faults.stall)) this.stall(agent);
-    if (this.now(faults.ghost) && agent.sent.length > 0) {
-      // Mostly of late, sometimes of long ago; now and then twice at once.
-      const recent = fate.happens(0.7) ? agent.sent.slice(-6) : agent.sent;
-      const old = fate.pick(recent);
-      agent.repeat(old);
-      if (fate.happens(0.3)) agent.repeat(old);
-    }
+    if (this.now(faults.ghost)) agent.repeatOne(fate);
   }
 
-  private stall(agent: Agent): void {
+  /** Nobody is told for a while; then a transport's heartbeat finds it out. */
+  private deafen({ wire }: Inhabitant): void {
+    wire?.deafen();
+    this.loop.at(this.fate.between(1000, 6000), undefined, () => wire?.cut());
+  }
+
+  private stall(agent: Inhabitant): void {
     const { wire } = agent;
     if (wire === undefined) return;
     wire.hub.stalled = true;

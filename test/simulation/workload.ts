@@ -1,6 +1,6 @@
 /**
- * What agents ask for: claims that get in each other's way on purpose, old epochs of superseded selves, and every
- * other method there is, with fields drawn from its schema and from a world small enough to collide in.
+ * What agents ask for: claims that get in each other's way on purpose, old epochs of superseded selves, and
+ * every other method there is, with fields drawn from its schema and from a world small enough to collide in.
  */
 import fc from "fast-check";
 import { type Command, tables } from "../../core/model/model.ts";
