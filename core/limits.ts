@@ -114,6 +114,19 @@ export const limits = {
   activityBytesMax: 4 * KiB,
   patchesPerBlock: 1000,
   undoDepth: 100,
+  /** Code units the kept patches of one block may take: a thousand that each rewrite a large block would fill memory. */
+  patchTextsPerBlock: 2 * MiB,
+  /** Changes in one patch as it is sent; mapped over others it may fall into more pieces. */
+  changesMax: 1000,
+  changesMappedMax: 10_000,
+  blocksPerDocument: 2000,
+  documentsMax: 1000,
+  /** All documents together: they stand in memory. */
+  documentsBytesMax: 64 * MiB,
+  /** At every so many versions a patch carries the hash of the text, so that a copy that went astray is noticed. */
+  hashEveryVersions: 64,
+  /** Characters of each text that a refused patch is shown, and changes of each side. */
+  conflictTextShown: 500,
 
   // The engine.
   /** Entries one append may hold: bounds the time a commit takes (0.5 ms for 100). */
@@ -193,6 +206,39 @@ export const limits = {
   requestBodiesBytesMax: 64 * MiB,
   /** Replies to one batch over HTTP, all together; those beyond it are only told that they were too much. */
   batchReplyBytesMax: 8 * MiB,
+
+  // Files: a spool is looked at, never listened to.
+  /** How often a busy agent's file is looked at, and how often a silent one's. */
+  spoolPollMs: 20,
+  spoolRestMs: 250,
+  /** A spool's session nobody uses ends; the next line opens another. */
+  spoolIdleMs: 5 * MINUTE,
+  /** Files of a spool nobody used for this long are removed. */
+  spoolKeptMs: DAY,
+  spoolAgentsMax: 2000,
+  /** One file of responses, and the full ones kept beside it for a slow reader. */
+  responsesBytesMax: 8 * MiB,
+  responsesKept: 3,
+  /** One file of the feed, and how many there are. */
+  feedBytesMax: 4 * MiB,
+  feedFilesMax: 4,
+  feedPollMs: 100,
+
+  // The broker.
+  /** Bytes that may wait for one client before publishing waits for it; twice what a session may have waiting. */
+  brokerBufferBytesMax: 2 * MiB,
+  /** A client that then takes nothing for this long is cut: so long it holds up the others, once. */
+  brokerDrainMs: SECOND,
+  brokerSubscriptionsMax: 1000,
+  /** Retained messages on topics that are not the hub's: in memory, and all looked at by a wildcard subscription. */
+  brokerRetainedMax: 10_000,
+  brokerRetainedBytesMax: 64 * MiB,
+  /** Messages kept for one client that is away, and sessions kept for such clients; the oldest go first. */
+  brokerQueuedMax: 1000,
+  /** The same for one that is there and has not confirmed them. */
+  brokerInFlightMax: 20_000,
+  brokerQueuedBytesMax: 4 * MiB,
+  brokerSessionsMax: 1000,
 
   // The client.
   reconnectMsMin: 100,

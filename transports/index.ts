@@ -6,10 +6,16 @@ import { Failure } from "../core/failures.ts";
 import type { Abilities, Accept, Connection, ConnectOptions, Listener } from "../core/ports/transport.ts";
 import type { HttpListenOptions } from "./http/index.ts";
 import type { MemoryListenOptions } from "./memory/index.ts";
+import type { SpoolListenOptions } from "./ndjson/index.ts";
+import type { StdioListenOptions } from "./ndjson/stdio.ts";
 import type { WebSocketListenOptions } from "./websocket/index.ts";
 
 /** What listeners may be told; each transport takes what it knows. */
-export type ListenOptions = MemoryListenOptions & WebSocketListenOptions & HttpListenOptions;
+export type ListenOptions = MemoryListenOptions &
+  WebSocketListenOptions &
+  HttpListenOptions &
+  SpoolListenOptions &
+  StdioListenOptions;
 
 /** One way to carry frames. A transport that has only one end to offer leaves the other out. */
 export interface Transport {
@@ -25,6 +31,8 @@ export const transports: { readonly [scheme: string]: () => Promise<Transport> }
   wss: async () => onlyConnecting(await import("./websocket/index.ts")),
   http: () => import("./http/index.ts"),
   https: async () => onlyConnecting(await import("./http/index.ts")),
+  ndjson: () => import("./ndjson/index.ts"),
+  stdio: () => import("./ndjson/stdio.ts"),
 };
 
 /**
