@@ -1,11 +1,14 @@
 /**
- * Arguments: a command line's words, read by the table of the verb's options. Small and without a library, because
- * every command waits for it.
+ * Arguments: a command line's words, read by the table of the verb's options. Small and without a library,
+ * because every command waits for it.
  */
 import { Failure } from "../../core/failures.ts";
 import { parseDuration } from "./durations.ts";
 
-/** What follows an option's name: nothing, one word, any number of words, or a word that is a number or a duration. */
+/**
+ * What follows an option's name: nothing, one word, any number of words, or a word that is a number or a
+ * duration.
+ */
 export type OptionKind = "flag" | "text" | "list" | "integer" | "duration";
 
 /** One option of a verb. */

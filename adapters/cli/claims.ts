@@ -1,6 +1,6 @@
 /**
- * The verbs that act on a claim. Each sends the epoch that was granted here, or the one that was given, never one
- * looked up just before (CL23).
+ * The verbs that act on a claim. Each sends the epoch that was granted here, or the one that was given,
+ * never one looked up just before (CL23).
  */
 import type { Grant, Leased, Params } from "../../core/client/methods.ts";
 import { Refused } from "../../core/client/refused.ts";
@@ -14,8 +14,8 @@ import { type Reached, reaching } from "./reach.ts";
 import { safeLine, safeText } from "./render.ts";
 
 /**
- * An epoch no grant ever has, for the entry that made the log has it: sent where none is remembered, so that the
- * refusal says how things stand.
+ * An epoch no grant ever has, for the entry that made the log has it: sent where none is remembered, so
+ * that the refusal says how things stand.
  */
 const NEVER_GRANTED = 1;
 
@@ -125,7 +125,8 @@ function epochFor({ args, out }: Command, reached: Reached, claim: string): numb
   const epoch = args.integer("epoch") ?? new Epochs(reached).recall(claim)?.epoch;
   if (epoch !== undefined) return epoch;
   out.say(
-    `No epoch of ${safeLine(claim)} is remembered here for ${safeLine(reached.agent)}; give --epoch N if it was granted elsewhere.`,
+    `No epoch of ${safeLine(claim)} is remembered here for ${safeLine(reached.agent)}; ` +
+      "give --epoch N if it was granted elsewhere.",
   );
   return NEVER_GRANTED;
 }

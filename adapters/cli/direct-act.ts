@@ -7,7 +7,9 @@ import { openEngineOnLog } from "../node/engine.ts";
 import { systemChance, systemClock } from "../node/system.ts";
 import type { Opening } from "./reach.ts";
 
-/** Opens the log in `file`, made when there is none, and a session on it. Throws what opening a log throws. */
+/**
+ * Opens the log in `file`, made when there is none, and a session on it. Throws what opening a log throws.
+ */
 export async function actDirectly(file: string, opening: Opening): Promise<Caller> {
   const served = await openEngineOnLog({ log: `sqlite:${file}` });
   try {

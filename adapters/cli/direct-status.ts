@@ -1,6 +1,6 @@
 /**
- * What `status` saw last, kept beside the log: as long as nothing was appended since, the same is true now, and the
- * state need not be folded again. A memory, never the truth: without it everything is only slower.
+ * What `status` saw last, kept beside the log: as long as nothing was appended since, the same is true now,
+ * and the state need not be folded again. A memory, never the truth: without it everything is only slower.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { elapsedMs, machineClock, now } from "../log/machine.ts";
@@ -17,8 +17,8 @@ export interface Seen {
 }
 
 /**
- * What was seen of the log in `file` by `agent`, if it still stands. Whatever is odd makes it nothing: then the log is
- * opened in earnest, which says what is wrong.
+ * What was seen of the log in `file` by `agent`, if it still stands. Whatever is odd makes it nothing: then
+ * the log is opened in earnest, which says what is wrong.
  */
 export async function recallStatus(file: string, agent: string): Promise<Seen | undefined> {
   let db: SqliteFile | undefined;

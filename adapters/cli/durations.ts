@@ -11,7 +11,10 @@ const UNITS: { readonly [unit: string]: number } = {
   d: 86_400_000,
 };
 
-/** Milliseconds of `500ms`, `90s`, `15m`, `2h`, `30d` or a sequence like `1h30m`. Throws `usage`, naming `where`. */
+/**
+ * Milliseconds of `500ms`, `90s`, `15m`, `2h`, `30d` or a sequence like `1h30m`. Throws `usage`, naming
+ * `where`.
+ */
 export function parseDuration(text: string, where: string): number {
   let total = 0;
   let from = 0;
@@ -51,8 +54,8 @@ export function formatMoment(wallMs: number, nowMs = Date.now()): string {
 }
 
 /**
- * The moment somebody means, in milliseconds since 1970: an ISO date and time, `14:03` or `14:03:07` of today, or a
- * duration ago (`15m`). `undefined` when it is none of these.
+ * The moment somebody means, in milliseconds since 1970: an ISO date and time, `14:03` or `14:03:07` of
+ * today, or a duration ago (`15m`). `undefined` when it is none of these.
  */
 export function parseMoment(text: string, nowMs = Date.now()): number | undefined {
   const clock = /^(\d{1,2}):(\d{2})(?::(\d{2}))?$/.exec(text);

@@ -1,6 +1,6 @@
 /**
- * Epochs: what an agent was granted in a worktree, remembered beside the log, so that a command acts under the grant
- * it means and not under whichever stands when it runs (CL23).
+ * Epochs: what an agent was granted in a worktree, remembered beside the log, so that a command acts under
+ * the grant it means and not under whichever stands when it runs (CL23).
  *
  * One small file a claim, replaced whole: two commands of one agent never undo each other's memory.
  */
@@ -21,7 +21,10 @@ export interface Rememberer {
 /** A grant that is remembered. */
 export interface Remembered {
   readonly epoch: number;
-  /** It ended by this agent's own hand: an old epoch still refuses what comes late, but a new grant starts afresh. */
+  /**
+   * It ended by this agent's own hand: an old epoch still refuses what comes late, but a new grant starts
+   * afresh.
+   */
   readonly ended: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `hub.json` beside the log: where the newest hub of this log listens. A hint, never the truth: whoever reads it
- * finds out by connecting.
+ * `hub.json` beside the log: where the newest hub of this log listens. A hint, never the truth: whoever
+ * reads it finds out by connecting.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -4,8 +4,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * What hosts of agents put into the environment of what they start, with the prefix of the name it makes. Hooks and
- * the shell of one host's session see the same, so they are one agent.
+ * What hosts of agents put into the environment of what they start, with the prefix of the name it makes.
+ * Hooks and the shell of one host's session see the same, so they are one agent.
  */
 const HOSTS = [
   ["CLAUDE_CODE_SESSION_ID", "claude"],
@@ -22,8 +22,8 @@ export function hostAgent(prefix: string, session: string): string {
 }
 
 /**
- * The name under which to act: `--as`, else HOLDFAST_AGENT, else the host's session, else the shell's session, which is
- * the same for every command given in one terminal.
+ * The name under which to act: `--as`, else HOLDFAST_AGENT, else the host's session, else the shell's
+ * session, which is the same for every command given in one terminal.
  */
 export function whoAmI(as: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   if (as !== undefined) return as;
@@ -50,7 +50,10 @@ function shellAgent(env: NodeJS.ProcessEnv): string {
   return `${user}-${session}-${fingerprint(`${boot} ${session} ${started}`).slice(0, 4)}`;
 }
 
-/** The fields of a process behind its name, as the kernel tells them: state is the first, session the fourth. */
+/**
+ * The fields of a process behind its name, as the kernel tells them: state is the first, session the
+ * fourth.
+ */
 function processStat(pid: string): readonly string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -60,7 +63,10 @@ function processStat(pid: string): readonly string[] | undefined {
   }
 }
 
-/** 12 hex digits of a text (FNV-1a, twice): to tell names apart, where node:crypto would cost more than the command. */
+/**
+ * 12 hex digits of a text (FNV-1a, twice): to tell names apart, where node:crypto would cost more than the
+ * command.
+ */
 function fingerprint(text: string): string {
   const hash = (seed: number): string => {
     let sum = seed;

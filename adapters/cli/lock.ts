@@ -1,6 +1,6 @@
 /**
- * `lock`: holds a fresh claim while a command runs. When the lease is lost the command is stopped, for somebody else
- * may be at work by then.
+ * `lock`: holds a fresh claim while a command runs. When the lease is lost the command is stopped, for
+ * somebody else may be at work by then.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Paths as people and tools give them, turned into a scope: relative to the worktree's root, through links, and as
- * `files` where the file exists.
+ * Paths as people and tools give them, turned into a scope: relative to the worktree's root, through links,
+ * and as `files` where the file exists.
  */
 import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
@@ -17,12 +17,13 @@ const WILD = /[*?[{]/;
 
 /**
  * Turns each given path into what a claim covers:
- * - relative ones stand below the working directory, absolute ones anywhere in the worktree; links are followed as
+ * - relative ones stand below the working directory, absolute ones anywhere in the worktree; links are
+ *   followed as
  *   far as the path exists;
  * - an existing file becomes one of `files`, taken literally, whatever characters it has;
  * - an existing folder, or what does not exist, becomes a pattern that covers everything below it;
- * - what has wildcards, and does not exist under that very name, is a pattern from the first part that has one.
- * Throws `Refused` with `scope.outside` for what is not in the worktree.
+ * - what has wildcards, and does not exist under that very name, is a pattern from the first part that has
+ *   one. Throws `Refused` with `scope.outside` for what is not in the worktree.
  */
 export function toScope(given: readonly string[], root: string, cwd: string): Paths {
   const files: string[] = [];
@@ -46,7 +47,8 @@ export function toFile(path: string, root: string, cwd: string): string {
 function turn(given: string, root: string, cwd: string): { file: string } | { pattern: string } {
   // What core must judge itself: nothing, or bytes no file name can have.
   if (given === "" || given.includes("\0")) return { pattern: given };
-  // As the system reads it: `a*b/..` exists only where `a*b` does, and behind a link `..` is the parent of its target.
+  // As the system reads it: `a*b/..` exists only where `a*b` does, and behind a link `..` is the parent of
+  // its target.
   const whole = isAbsolute(given) ? given : `${cwd}/${given}`;
   const found = statSync(whole, { throwIfNoEntry: false });
   if (found !== undefined) {
@@ -103,7 +105,9 @@ function literal(name: string): string {
   return name.replace(/[*?[{}]/g, "[$&]");
 }
 
-/** As the model says it; said here, because loading the model for it would double the time a command takes. */
+/**
+ * As the model says it; said here, because loading the model for it would double the time a command takes.
+ */
 function outside(path: string): Refused {
   const shown = path.length > 100 ? `${path.slice(0, 99)}…` : path;
   const message = `${shown} is outside the worktree. Give paths inside it, like src/a.ts; nothing was changed.`;

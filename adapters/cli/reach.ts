@@ -1,5 +1,6 @@
 /**
- * Reaching the log: through the hub that was named, else the hub of this repository if one runs, else directly.
+ * Reaching the log: through the hub that was named, else the hub of this repository if one runs, else
+ * directly.
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -14,7 +15,8 @@ import { whoAmI } from "./identity.ts";
 import { findRepository, type Repository } from "./repository.ts";
 
 /**
- * `look`: reads, and leaves no trace in the log. `act`: speaks as the agent. `operate`: speaks as an operator.
+ * `look`: reads, and leaves no trace in the log. `act`: speaks as the agent. `operate`: speaks as an
+ * operator.
  */
 export type Mode = "look" | "act" | "operate";
 
@@ -81,7 +83,10 @@ export async function reachHub(
 
 const logOfCaller = (client: Caller): string => client.log;
 
-/** Opens a way to the log for a few calls. Throws `hub.unreachable` when a hub was named and does not answer. */
+/**
+ * Opens a way to the log for a few calls. Throws `hub.unreachable` when a hub was named and does not
+ * answer.
+ */
 export function reach(command: Command, mode: Mode): Promise<Reached> {
   return reachWith<Caller>(command, mode, {
     hub: visitHub,
@@ -96,7 +101,10 @@ export function reach(command: Command, mode: Mode): Promise<Reached> {
   });
 }
 
-/** The same with a client that stays: it follows, keeps leases, and mends its connection for as long as it is open. */
+/**
+ * The same with a client that stays: it follows, keeps leases, and mends its connection for as long as it
+ * is open.
+ */
 export function stay(command: Command, mode: Mode): Promise<Reached<Client>> {
   return reachWith<Client>(command, mode, {
     hub: async (url, opening) => (await import("../node/connect.ts")).connect(url, opening),

@@ -1,6 +1,6 @@
 /**
- * Rendering for terminals: tables for people, JSON for programs. Whatever agents wrote is stripped of everything a
- * terminal would obey.
+ * Rendering for terminals: tables for people, JSON for programs. Whatever agents wrote is stripped of
+ * everything a terminal would obey.
  */
 import { fstatSync, writeSync } from "node:fs";
 
@@ -8,7 +8,10 @@ const ESC = String.fromCharCode(0x1b);
 const BEL = String.fromCharCode(0x07);
 /** The end of a string that a terminal takes for itself: BEL or ST. */
 const END = `(?:${BEL}|${ESC}\\\\|\\x9c)`;
-/** Sequences as a whole: CSI; OSC, DCS, SOS, PM and APC up to their end; any other escape; in 7 bits and in 8. */
+/**
+ * Sequences as a whole: CSI; OSC, DCS, SOS, PM and APC up to their end; any other escape; in 7 bits and in
+ * 8.
+ */
 const SEQUENCES = new RegExp(
   `(?:${ESC}\\[|\\x9b)[0-?]*[ -/]*[@-~]|(?:${ESC}[\\]PX^_]|[\\x9d\\x90\\x98\\x9e\\x9f])` +
     `[^${BEL}${ESC}\\x9c]*${END}?|${ESC}[ -/]*[0-~]?`,
@@ -17,7 +20,10 @@ const SEQUENCES = new RegExp(
 /** Lone controls but for tab and line feed, and whatever turns text around. */
 const CONTROLS = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
-/** Text of others as it may be shown: several lines and tabs stay, nothing in it moves or colours the terminal. */
+/**
+ * Text of others as it may be shown: several lines and tabs stay, nothing in it moves or colours the
+ * terminal.
+ */
 export function safeText(text: string): string {
   return text.replaceAll("\r\n", "\n").replace(SEQUENCES, "").replace(CONTROLS, "");
 }
@@ -29,7 +35,10 @@ export function safeLine(text: string): string {
     .trim();
 }
 
-/** As far as that can be told without node:tty, which would cost a tenth of the start: the null device looks like one. */
+/**
+ * As far as that can be told without node:tty, which would cost a tenth of the start: the null device looks
+ * like one.
+ */
 function looksLikeTerminal(descriptor: number): boolean {
   try {
     return fstatSync(descriptor).isCharacterDevice();
@@ -95,8 +104,8 @@ export function processOutput(json: boolean): Output {
 }
 
 /**
- * Writes all of a text to a descriptor before it returns. `process.stdout` would cost more than most commands take;
- * it is only asked where the reader has to be waited for.
+ * Writes all of a text to a descriptor before it returns. `process.stdout` would cost more than most
+ * commands take; it is only asked where the reader has to be waited for.
  */
 export function write(descriptor: 1 | 2, text: string): void {
   let bytes = Buffer.from(text);

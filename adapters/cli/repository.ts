@@ -6,7 +6,10 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 
 export interface Repository {
-  /** Root of the worktree, links resolved; outside git the folder that holds `.holdfast`, or the working directory. */
+  /**
+   * Root of the worktree, links resolved; outside git the folder that holds `.holdfast`, or the working
+   * directory.
+   */
   readonly root: string;
   /** Folder of the log and of what stands beside it. */
   readonly folder: string;

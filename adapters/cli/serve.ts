@@ -94,7 +94,10 @@ async function configure({ engine }: Hub, settings: Partial<Settings>, { out }: 
   if (!outcome.ok) out.say(safeLine(outcome.rejection.message));
 }
 
-/** Resolves with the exit code once the hub is told to stop, or stops by itself; a second signal ends it at once. */
+/**
+ * Resolves with the exit code once the hub is told to stop, or stops by itself; a second signal ends it at
+ * once.
+ */
 function stopSignal({ engine }: Hub, say: (words: string) => void): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {

@@ -1,6 +1,6 @@
 /**
- * `token`: makes, lists and removes the tokens of a hub. A token is shown once, when it is made; only its digest is
- * kept.
+ * `token`: makes, lists and removes the tokens of a hub. A token is shown once, when it is made; only its
+ * digest is kept.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";

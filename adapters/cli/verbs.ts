@@ -1,6 +1,6 @@
 /**
- * The verbs: what `holdfast` can be told, as data. What a verb does is loaded when it is told, so that a command pays
- * only for itself.
+ * The verbs: what `holdfast` can be told, as data. What a verb does is loaded when it is told, so that a
+ * command pays only for itself.
  */
 import type { Verb } from "./command.ts";
 import { EPOCH, LIMIT, NOTE, none, one, PATHS, SHARED, TTL, WAIT, WORKTREE } from "./options.ts";

@@ -3,7 +3,10 @@
  */
 import { readFileSync } from "node:fs";
 
-/** The version of the package this file is in: two folders up in the sources, wherever it was put by the build. */
+/**
+ * The version of the package this file is in: two folders up in the sources, wherever it was put by the
+ * build.
+ */
 export const version: string = find();
 
 function find(): string {

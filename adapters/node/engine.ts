@@ -5,6 +5,7 @@ import { type Engine, openEngine as openCoreEngine } from "../../core/engine/eng
 import type { EngineOptions } from "../../core/engine/options.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import { openLog } from "../log/index.ts";
+import { findFences } from "./fences.ts";
 import { sha256 } from "./hash.ts";
 import { systemChance, systemClock } from "./system.ts";
 
@@ -16,7 +17,9 @@ export interface OpenLogOptions {
   readonly durability?: "full" | "relaxed";
   /** Open a log that lost entries, and go on behind a gap in the numbers (LO8). */
   readonly acceptLoss?: boolean;
-  /** Where commits are made. Default: inline, which is faster, until the disk proves slow; then in a worker. */
+  /**
+   * Where commits are made. Default: inline, which is faster, until the disk proves slow; then in a worker.
+   */
   readonly commits?: "inline" | "worker";
   /** Open for reading only. */
   readonly readOnly?: boolean;
@@ -39,8 +42,9 @@ export interface EngineOnLog {
 }
 
 /**
- * Opens an engine on a log, which is made when there is none. Throws what opening the log throws (`log.format`,
- * `log.rolled-back`, `log.damaged`, `log.unusable`, `usage`) and what recovery throws (`fold.failed`).
+ * Opens an engine on a log, which is made when there is none. Throws what opening the log throws
+ * (`log.format`, `log.rolled-back`, `log.damaged`, `log.unusable`, `usage`) and what recovery throws
+ * (`fold.failed`).
  */
 export async function openEngineOnLog(options: NodeEngineOptions): Promise<EngineOnLog> {
   const { log: where, open, ...rest } = options;
@@ -52,6 +56,7 @@ export async function openEngineOnLog(options: NodeEngineOptions): Promise<Engin
       clock: systemClock,
       chance: systemChance,
       hash: sha256,
+      fences: findFences,
       ...rest,
       log,
       ...(acceptedLoss === undefined ? {} : { acceptedLoss }),

@@ -1,5 +1,6 @@
 /**
- * The hash function core asks for. Apart from clock and chance, because loading it takes time that a short command has not.
+ * The hash function core asks for. Apart from clock and chance, because loading it takes time that a short
+ * command has not.
  */
 import { createHash } from "node:crypto";
 

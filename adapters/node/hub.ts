@@ -27,13 +27,16 @@ export interface Hub {
   readonly log: EventLog;
   /** Where it listens, with the ports that were really taken. */
   readonly urls: readonly string[];
-  /** Says goodbye to every connection, answers what is in flight, closes the log. Calling it again does nothing. */
+  /**
+   * Says goodbye to every connection, answers what is in flight, closes the log. Calling it again does
+   * nothing.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Opens the log, then listens. Throws what either throws, leaving nothing open; `usage` for a url that cannot be
- * listened at, or where others than this machine could call without a token.
+ * Opens the log, then listens. Throws what either throws, leaving nothing open; `usage` for a url that
+ * cannot be listened at, or where others than this machine could call without a token.
  */
 export async function serve(options: ServeOptions): Promise<Hub> {
   const { listen: urls, anyPort, allowedOrigins, allowedHosts, ...rest } = options;

@@ -25,12 +25,18 @@ export interface LogReport {
   readonly problems: readonly { readonly code: string; readonly message: string; readonly seq?: Seq }[];
 }
 
-/** Opens a log: `sqlite:FILE`, the path of a file, or `memory:NAME`. Throws `Failure` with what is wrong with it. */
+/**
+ * Opens a log: `sqlite:FILE`, the path of a file, or `memory:NAME`. Throws `Failure` with what is wrong
+ * with it.
+ */
 export function openLog(where: string, options: OpenLogOptions = {}): Promise<EventLog> {
   return open(where, options);
 }
 
-/** Checks every stored byte of the log in a file, also while it is written to. Damage is reported, not thrown. */
+/**
+ * Checks every stored byte of the log in a file, also while it is written to. Damage is reported, not
+ * thrown.
+ */
 export function verifyLog(file: string): Promise<LogReport> {
   return verify(file);
 }

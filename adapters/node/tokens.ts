@@ -1,6 +1,6 @@
 /**
- * The token file: lines of `NAME sha256:HEX [operator]`, where the name `*` stands for any. Tokens themselves are
- * stored nowhere.
+ * The token file: lines of `NAME sha256:HEX [operator]`, where the name `*` stands for any. Tokens
+ * themselves are stored nowhere.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -15,7 +15,10 @@ export interface TokenLine {
   readonly operator: boolean;
 }
 
-/** The lines of a token file's text; blank ones and those that begin with `# ` are passed over. Throws `usage`. */
+/**
+ * The lines of a token file's text; blank ones and those that begin with `# ` are passed over. Throws
+ * `usage`.
+ */
 export function parseTokens(text: string, file: string): readonly TokenLine[] {
   const lines: TokenLine[] = [];
   for (const [index, line] of text.split("\n").entries()) {
@@ -44,8 +47,9 @@ export function tokenDigest(token: string): string {
 }
 
 /**
- * Checks tokens against a file, which is read again when it has changed: a token that was removed opens no session
- * any more. A file that cannot be read any longer proves nothing. Throws `usage` when it cannot be read now.
+ * Checks tokens against a file, which is read again when it has changed: a token that was removed opens no
+ * session any more. A file that cannot be read any longer proves nothing. Throws `usage` when it cannot be
+ * read now.
  */
 export function tokenVerifier(file: string): Verify {
   let seen = "";

@@ -1,6 +1,6 @@
 /**
- * Calling a hub over WebSocket without a library: one end of RFC 6455 for short visits of a client, in JSON. A command
- * line starts in half the time without `ws` and `node:http`.
+ * Calling a hub over WebSocket without a library: one end of RFC 6455 for short visits of a client, in
+ * JSON. A command line starts in half the time without `ws` and `node:http`.
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import { Failure } from "../../core/failures.ts";
@@ -22,8 +22,8 @@ const PONG = 10;
 const HEAD_BYTES_MAX = 16 * 1024;
 
 /**
- * Connects to `ws://HOST:PORT[/path]`; fails at the first try with `hub.unreachable`, `hub.refused` or `usage`. Sends and
- * takes text only.
+ * Connects to `ws://HOST:PORT[/path]`; fails at the first try with `hub.unreachable`, `hub.refused` or
+ * `usage`. Sends and takes text only.
  */
 export async function call(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
@@ -78,7 +78,8 @@ function shaken(socket: Socket, url: string, timeoutMs: number): Promise<Buffer>
         return;
       }
       const [status = "", ...lines] = got.toString("latin1", 0, end).split("\r\n");
-      // Only a hub names this subprotocol; that proves more than the digest of the key, which would load node:crypto.
+      // Only a hub names this subprotocol; that proves more than the digest of the key, which would load
+      // node:crypto.
       const agreed = lines.some((line) => /^sec-websocket-protocol:\s*holdfast\.json\s*$/i.test(line));
       if (/^HTTP\/1\.1 101/.test(status) && agreed) {
         const rest = got.subarray(end + 4);

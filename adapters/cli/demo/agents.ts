@@ -64,8 +64,8 @@ export async function zombie(
 /** Wants a file that somebody works on, at once; when refused it waits its turn. */
 export async function intruder(fleet: Fleet, { name, client }: Member): Promise<void> {
   for (let turn = 1; !fleet.finished; turn++) {
-    await pause(300 + 40 * (numberOf(name) % 10));
-    const live = [...(fleet.state?.claims.live.values() ?? [])];
+    await fleet.rest(300 + 40 * (numberOf(name) % 10));
+    const live = [...fleet.state.claims.live.values()];
     const theirs = live.filter(({ task, scope }) => task !== undefined && scope?.paths !== undefined);
     const file = theirs[(turn * 7 + numberOf(name)) % Math.max(1, theirs.length)]?.scope?.paths?.[0];
     if (file === undefined) continue;
@@ -86,7 +86,7 @@ export async function reader(
   folders: readonly string[],
 ): Promise<void> {
   for (let turn = 0; !fleet.finished; turn++) {
-    await pause(900);
+    await fleet.rest(900);
     const folder = folders[turn % folders.length];
     if (folder === undefined) return;
     const scope = { paths: [`${folder}/**`] };
@@ -110,15 +110,11 @@ export async function standOff(one: Client, other: Client): Promise<void> {
   await quietly(left.release());
 }
 
-/** Asks a colleague again and again how it goes, and reads every answer. */
+/** Asks a colleague again and again how it goes. */
 export async function asker(fleet: Fleet, { client }: Member, colleague: string): Promise<void> {
   for (let turn = 1; !fleet.finished; turn++) {
-    await quietly(
-      client
-        .ask(colleague, `How far are we? (${turn})`, { timeoutMs: 15_000 })
-        .then((reply) => client.call("message.acknowledge", { messages: [reply.message] })),
-    );
-    await pause(400);
+    await quietly(client.ask(colleague, `How far are we? (${turn})`, { timeoutMs: 15_000 }));
+    await fleet.rest(400);
   }
 }
 
@@ -143,9 +139,18 @@ export async function answerer(fleet: Fleet, { name, client }: Member): Promise<
   }
 }
 
-/** Has its messages delivered to it. */
-export async function listener({ client }: Member): Promise<void> {
-  for await (const _ of client.follow({ after: client.seq, events: ["message.posted"], deliver: true }));
+/** Reads what it is sent. */
+export async function listener({ name, client }: Member): Promise<void> {
+  for await (const { events } of client.follow({
+    after: client.seq,
+    events: ["message.posted"],
+    deliver: true,
+  })) {
+    for (const event of events) {
+      if (event.type !== "message.posted" || !event.recipients.includes(name)) continue;
+      await client.call("message.acknowledge", { messages: [event.message] });
+    }
+  }
 }
 
 type Wanted = Omit<Params<"claim.acquire">, "claim">;

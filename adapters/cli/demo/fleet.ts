@@ -3,6 +3,7 @@
  */
 import { type Client, openClient } from "../../../core/client/client.ts";
 import { Refused } from "../../../core/client/refused.ts";
+import { Replica } from "../../../core/client/replica.ts";
 import { Failure } from "../../../core/failures.ts";
 import type { State } from "../../../core/model/model.ts";
 import type { Connection } from "../../../core/ports/transport.ts";
@@ -29,23 +30,28 @@ export interface Member {
 export class Fleet {
   readonly testimony = new Testimony();
   readonly members = new Map<string, Member>();
-  /** The newest state an onlooker has seen. */
-  state: State | undefined;
+  /** An onlooker's copy of the state, folded from what it is sent. */
+  readonly seen = new Replica();
   /** Where the hub is; changes when it is started again. */
   url = "";
   finished = false;
   private readonly wires = new Map<Client, Connection>();
   private readonly plan: ReadonlySet<string>;
   private readonly idle = new Set<() => void>();
+  private readonly resting = new Set<() => void>();
 
   constructor(tasks: readonly Planned[]) {
     this.plan = new Set(tasks.map(({ task }) => task));
   }
 
+  get state(): State {
+    return this.seen.state;
+  }
+
   /** How many tasks of the plan are done, as far as the onlooker knows. */
   get done(): number {
     let done = 0;
-    for (const task of this.plan) if (this.state?.tasks.byId.get(task)?.status === "done") done += 1;
+    for (const task of this.plan) if (this.state.tasks.byId.get(task)?.status === "done") done += 1;
     return done;
   }
 
@@ -80,33 +86,49 @@ export class Fleet {
     await member.client.close();
   }
 
-  /** Takes in what the onlooker saw, and wakes agents that wait for work. */
-  saw(state: State): void {
-    this.state = state;
-    let ready = state.tasks.ready.size;
-    for (const wake of this.idle) {
-      if (ready-- <= 0) break;
-      wake();
+  /** Looks on until the client is closed, and wakes agents that wait for work. */
+  async watch({ client }: Member): Promise<void> {
+    const following = client.follow({ after: 0 });
+    for (let some = await following.batch(); some !== undefined; some = await following.batch()) {
+      let ready = this.seen.fold(some).tasks.ready.size;
+      for (const wake of this.idle) {
+        if (ready-- <= 0) break;
+        wake();
+      }
     }
   }
 
   /** Resolves when there may be work. */
   work(): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        this.idle.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, ASK_AGAIN_MS);
-      this.idle.add(wake);
-    });
+    return this.sleep(ASK_AGAIN_MS, this.idle);
+  }
+
+  /** Resolves after `ms` milliseconds, or when all is done. */
+  rest(ms: number): Promise<void> {
+    return this.sleep(ms, this.resting);
+  }
+
+  /** There is nothing left to do. */
+  finish(): void {
+    this.finished = true;
+    for (const wake of [...this.idle, ...this.resting]) wake();
   }
 
   async close(): Promise<void> {
-    this.finished = true;
-    for (const wake of [...this.idle]) wake();
+    this.finish();
     await Promise.all([...this.members.values()].map(({ client }) => client.close()));
+  }
+
+  private sleep(ms: number, among: Set<() => void>): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        among.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, this.finished ? 0 : ms);
+      among.add(wake);
+    });
   }
 
   private async open(name: string, more: object): Promise<Client> {

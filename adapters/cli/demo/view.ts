@@ -61,10 +61,10 @@ export class View {
 
   private sentence(): string {
     const { fleet } = this;
-    const live = [...(fleet.state?.claims.live.values() ?? [])];
+    const live = [...fleet.state.claims.live.values()];
     const some = live.slice(0, 3).map(({ holder, claim }) => `${holder} ${claim}`);
     const held = live.length === 0 ? "" : `: ${some.join(", ")}${live.length > 3 ? " …" : ""}`;
-    const waits = fleet.state?.waits.bySeq.size ?? 0;
+    const waits = fleet.state.waits.bySeq.size;
     return `${fleet.done} of ${fleet.size} done, ${waits} wait, ${this.refusals.length} refused, ${live.length} held${held}`;
   }
 
@@ -78,21 +78,19 @@ export class View {
     const barWidth = Math.min(60, width - 10);
     const filled = Math.round((fleet.done / Math.max(1, fleet.size)) * barWidth);
     lines.push(`${"█".repeat(filled)}${"░".repeat(barWidth - filled)}`, "");
-    if (state !== undefined) {
-      const asker = { agent: "", nowMs: 0, operator: false, guarded: false };
-      const claims = [...state.claims.live.values()];
-      const rows = claims.slice(0, HOLDERS_SHOWN).map(({ claim, holder, epoch, status, scope, shared }) => {
-        const covered = scope?.files ?? scope?.paths ?? [];
-        const more = covered.length > 1 ? ` +${covered.length - 1}` : "";
-        return [holder, claim, epoch, shared ? "shared" : status, `${covered[0] ?? "(its id alone)"}${more}`];
-      });
-      lines.push(...table(["holder", "claim", "epoch", "status", "covers"], rows).split("\n"));
-      lines.push(...Array<string>(HOLDERS_SHOWN - rows.length).fill(""));
-      const waiting = queries["waits.list"].answer(state, { limit: 4 }, asker);
-      const queue = "items" in waiting ? waiting.items : [];
-      lines.push("", ...queue.map((wait) => `waits    ${wait.agent} for ${wait.claim}`));
-      lines.push(...Array<string>(4 - queue.length).fill(""), "");
-    }
+    const asker = { agent: "", nowMs: 0, operator: false, guarded: false };
+    const claims = [...state.claims.live.values()];
+    const rows = claims.slice(0, HOLDERS_SHOWN).map(({ claim, holder, epoch, status, scope, shared }) => {
+      const covered = scope?.files ?? scope?.paths ?? [];
+      const more = covered.length > 1 ? ` +${covered.length - 1}` : "";
+      return [holder, claim, epoch, shared ? "shared" : status, `${covered[0] ?? "(its id alone)"}${more}`];
+    });
+    lines.push(...table(["holder", "claim", "epoch", "status", "covers"], rows).split("\n"));
+    lines.push(...Array<string>(HOLDERS_SHOWN - rows.length).fill(""));
+    const waiting = queries["waits.list"].answer(state, { limit: 4 }, asker);
+    const queue = "items" in waiting ? waiting.items : [];
+    lines.push("", ...queue.map((wait) => `waits    ${wait.agent} for ${wait.claim}`));
+    lines.push(...Array<string>(4 - queue.length).fill(""), "");
     lines.push(...this.refusals.slice(-5), "", ...this.news.slice(-7));
     const screen = lines.map((line) => clip(line, width - 1)).join("\n\u001b[K");
     write(1, `\u001b[H\u001b[K${screen}\n\u001b[J`);
