@@ -35,6 +35,7 @@ const checks = new Map<string, Check>();
 const checkSubmission = compile({ kind: "object", fields: submissionFields });
 
 type Request = Extract<Incoming, { kind: "request" }>;
+type Fields = { [field: string]: unknown };
 
 export class Session {
   /** Who it speaks for; empty until it is open. */
@@ -137,9 +138,17 @@ export class Session {
   }
 
   private command({ id, method, params }: Request): void {
-    const { submission, sentAfter, agent, ...own } = params as { readonly [field: string]: unknown };
+    // Field by field: spreading and gathering objects would cost as much as deciding them.
+    const sender: Fields = {};
+    const own: Fields = {};
+    for (const field in params) {
+      const value = (params as Fields)[field];
+      if (field === "submission" || field === "sentAfter" || field === "agent") sender[field] = value;
+      else own[field] = value;
+    }
+    const { submission, sentAfter, agent } = sender;
     if (submission !== undefined || sentAfter !== undefined || agent !== undefined) {
-      const problem = checkSubmission(strip({ submission, sentAfter, agent }));
+      const problem = checkSubmission(sender);
       if (problem !== undefined) {
         const { at, why } = problem;
         return this.send(errorReply(id, codes.invalidParams, `${at} ${why}`, { at, why }));
@@ -153,7 +162,8 @@ export class Session {
     const metered = this.host.admission.meter(this.agent, this.host.clock.monotonicMs());
     if (metered !== undefined) return this.rejected(id, metered.rejection);
     this.made += 1;
-    const command = Object.assign(own, { type: method }) as unknown as Command;
+    own.type = method;
+    const command = own as unknown as Command;
     this.inFlight += 1;
     const waits = (own as { readonly waitMs?: number }).waitMs !== undefined;
     if (waits) this.attach(1);
@@ -359,10 +369,12 @@ export class Session {
   private outcome(id: RequestId, outcome: Outcome | Failure): void {
     if (outcome instanceof Failure) return this.failure(id, outcome);
     if (!outcome.ok) return this.rejected(id, outcome.rejection, outcome.repeated);
-    const { ok: _, ...result } = outcome;
+    const result: Fields = {};
+    for (const field in outcome) if (field !== "ok") result[field] = outcome[field];
     const nowMs = this.host.nowMs();
-    const lease = typeof result.expiresAtMs === "number" ? { remainingMs: result.expiresAtMs - nowMs } : {};
-    this.send(reply(id, { ...result, ...lease, nowMs }));
+    if (typeof result.expiresAtMs === "number") result.remainingMs = result.expiresAtMs - nowMs;
+    result.nowMs = nowMs;
+    this.send(reply(id, result));
   }
 
   private answered(id: RequestId, answer: unknown): void {
