@@ -2,7 +2,7 @@
  * Bundles the command line into dist/bin, in pieces that are loaded when a verb needs them. CommonJS, because node
  * starts a program of that kind several milliseconds sooner.
  */
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -83,21 +83,27 @@ const settings = {
   define: { "import.meta.url": "__holdfastUrl" },
   banner: { js: 'const __holdfastUrl=require("url").pathToFileURL(__filename).href;' },
   logLevel: "warning",
+  logLimit: 5,
 };
 
-// Built beside, then put in place as a whole: whatever runs meanwhile finds the old one or the new one.
+// Built beside, then put in place file by file: whatever runs meanwhile finds a whole program.
 const target = `${root}/dist/bin`;
 const draft = `${root}/dist/.bin-${process.pid}`;
-const old = `${root}/dist/.bin-old-${process.pid}`;
 try {
   await build({ ...settings, outdir: draft, entryPoints: { errors: "adapters/cli/errors.ts" } });
   const entryPoints = { holdfast: "adapters/cli/bin.ts", ...pieces };
   await build({ ...settings, outdir: draft, entryPoints, plugins: [inPieces] });
   writeFileSync(`${draft}/package.json`, '{"type":"commonjs"}\n');
   chmodSync(`${draft}/holdfast.js`, 0o755);
-  if (existsSync(target)) renameSync(target, old);
-  renameSync(draft, target);
+  mkdirSync(target, { recursive: true });
+  const built = readdirSync(draft);
+  for (const name of built) renameSync(`${draft}/${name}`, `${target}/${name}`);
+  for (const name of readdirSync(target))
+    if (!built.includes(name)) rmSync(`${target}/${name}`, { force: true });
+} catch (error) {
+  // The bundler has said what is wrong and where.
+  if (error.errors === undefined) throw error;
+  process.exitCode = 1;
 } finally {
   rmSync(draft, { recursive: true, force: true });
-  rmSync(old, { recursive: true, force: true });
 }
