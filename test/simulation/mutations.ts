@@ -35,14 +35,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: "receipts are left out of the snapshot",
     file: "core/engine/receipts.ts",
-    find: "for (const { key, atMs } of list(aging)) yield",
-    put: 'for (const { key, atMs } of list(aging)) if (key === "") yield',
+    find: "for (const { key, seq, atMs } of table.answered()) rows.push",
+    put: 'for (const { key, seq, atMs } of table.answered()) if (key === "") rows.push',
   },
   {
     name: "open receipts are left out of the snapshot",
     file: "core/engine/receipts.ts",
-    find: "if (receipt.open === true) yield",
-    put: "if (receipt.open === true && receipt.seq < 0) yield",
+    find: "for (const [key, receipt] of table.open()) rows.push",
+    put: "for (const [key, receipt] of table.open()) if (receipt.seq < 0) rows.push",
   },
   {
     name: "a cursor is off by one when a follower reads from the log",
@@ -113,7 +113,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: "the floor of the receipts is forgotten",
     file: "core/engine/receipts.ts",
-    find: "floor = seq;",
+    find: "floor = oldest.seq;",
     put: "floor = 0;",
   },
   {
