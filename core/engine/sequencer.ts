@@ -12,6 +12,7 @@
  */
 import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
+import type { FindFences } from "../model/markpact.ts";
 import { answerOf, type Command, decide, defersAnswer, type State } from "../model/model.ts";
 import type { Closes, Entry, Rejection } from "../model/slice.ts";
 import { Batch, entryBytes } from "./batch.ts";
@@ -78,6 +79,7 @@ export interface SequencerOptions {
   /** Id of this engine. */
   readonly hub: string;
   readonly hash: (text: string) => string;
+  readonly fences?: FindFences | undefined;
   /** Answers an outcome that stands in an older entry. */
   readonly repeat: (repeat: Repeat) => void;
 }
@@ -267,8 +269,8 @@ export class Sequencer {
 
   /** How to answer a submission that was seen before, or that may have been (SU1, SU2, SU3, SU5). */
   private remembered(key: string, item: Proposal, batch: Batch): (() => void) | undefined {
-    const { byKey, floor } = batch.fold.receipts;
-    const receipt = byKey.get(key);
+    const { table, floor } = batch.fold.receipts;
+    const receipt = table.get(key);
     const refused = batch.refused.get(key) ?? this.refused.get(key);
     const seen = receipt ?? refused;
     if (seen !== undefined && seen.digest !== item.digest) {
