@@ -6,6 +6,7 @@ import { Failure } from "../core/failures.ts";
 import type { Abilities, Accept, Connection, ConnectOptions, Listener } from "../core/ports/transport.ts";
 import type { HttpListenOptions } from "./http/index.ts";
 import type { MemoryListenOptions } from "./memory/index.ts";
+import type { MqttListenOptions } from "./mqtt/index.ts";
 import type { SpoolListenOptions } from "./ndjson/index.ts";
 import type { StdioListenOptions } from "./ndjson/stdio.ts";
 import type { WebSocketListenOptions } from "./websocket/index.ts";
@@ -15,7 +16,8 @@ export type ListenOptions = MemoryListenOptions &
   WebSocketListenOptions &
   HttpListenOptions &
   SpoolListenOptions &
-  StdioListenOptions;
+  StdioListenOptions &
+  MqttListenOptions;
 
 /** One way to carry frames. A transport that has only one end to offer leaves the other out. */
 export interface Transport {
@@ -31,6 +33,9 @@ export const transports: { readonly [scheme: string]: () => Promise<Transport> }
   wss: async () => onlyConnecting(await import("./websocket/index.ts")),
   http: () => import("./http/index.ts"),
   https: async () => onlyConnecting(await import("./http/index.ts")),
+  mqtt: () => import("./mqtt/index.ts"),
+  "mqtt+client": () => import("./mqtt/index.ts"),
+  "mqtts+client": () => import("./mqtt/index.ts"),
   ndjson: () => import("./ndjson/index.ts"),
   stdio: () => import("./ndjson/stdio.ts"),
 };

@@ -1,0 +1,286 @@
+/**
+ * The embedded broker: a general MQTT 3.1.1 broker, but for the topics of the hub, where only the hub publishes.
+ *
+ * Invariant: nothing a client publishes is ever forwarded below the hub's prefix; it is a frame for the switchboard, or
+ * it is dropped and its sender told.
+ */
+import type { Duplex } from "node:stream";
+import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
+import type { Verify } from "../../core/engine/admission.ts";
+import { limits } from "../../core/limits.ts";
+import { codes, errorReply } from "../../core/protocol/frame.ts";
+import { Intake } from "./intake.ts";
+import { boundStore, type Store } from "./store.ts";
+import type { Caller, Switchboard } from "./switchboard.ts";
+import { isFilter, type Topics } from "./topics.ts";
+
+export interface BrokerOptions {
+  readonly topics: Topics;
+  readonly switchboard: Switchboard;
+  /** Proves user names; absent: they are taken at their word. */
+  readonly verify: Verify | undefined;
+  readonly bounds: BrokerBounds;
+  /** Awaited before the first client is let in, and any other. */
+  readonly ready: () => Promise<void>;
+}
+
+/** Bounds of one broker; each is its namesake in `limits`. */
+export interface BrokerBounds {
+  readonly frameBytesMax: number;
+  readonly handshakeMs: number;
+  readonly brokerBufferBytesMax: number;
+  readonly brokerDrainMs: number;
+  readonly brokerRetainedMax: number;
+  readonly brokerRetainedBytesMax: number;
+  readonly brokerQueuedMax: number;
+  readonly brokerInFlightMax: number;
+  readonly brokerQueuedBytesMax: number;
+  readonly brokerSessionsMax: number;
+  readonly brokerSubscriptionsMax: number;
+}
+
+/** Where what was refused goes: nobody can subscribe to it. */
+const NOWHERE = "$holdfast/nowhere";
+
+const REFUSED = { badIdentifier: 2, badUser: 4, notAuthorized: 5 } as const;
+
+export class Broker {
+  readonly #aedes: Aedes;
+  readonly #options: BrokerOptions;
+  readonly #store: Store;
+  readonly #callers = new WeakMap<Client, Caller>();
+  readonly #live = new Set<Caller>();
+
+  private constructor(aedes: Aedes, options: BrokerOptions) {
+    this.#aedes = aedes;
+    this.#options = options;
+    this.#store = boundStore(aedes, options.bounds, (topic) => options.topics.owns(topic));
+    aedes.on("subscribe", (subscriptions, client) => {
+      const filters = subscriptions.filter(({ qos }) => (qos as number) !== 128).map(({ topic }) => topic);
+      this.#with(client, (caller) => options.switchboard.subscribed(caller, filters));
+    });
+    aedes.on("unsubscribe", (filters, client) => {
+      this.#with(client, (caller) => options.switchboard.unsubscribed(caller, filters));
+    });
+    aedes.on("clientReady", (client) => {
+      // A session that was kept has its subscriptions already.
+      const { subscriptions } = client as Client & { readonly subscriptions: object };
+      this.#with(client, (caller) => options.switchboard.subscribed(caller, Object.keys(subscriptions)));
+    });
+    // It stays up whatever its store says; there is nothing to be done about it here.
+    (aedes as unknown as NodeJS.EventEmitter).on("error", () => undefined);
+  }
+
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const { bounds } = options;
+    // The hooks are asked only once there are clients.
+    let broker: Broker | undefined;
+    const own = (): Broker => broker as Broker;
+    const aedes = await Aedes.createBroker({
+      drainTimeout: bounds.brokerDrainMs,
+      connectTimeout: bounds.handshakeMs,
+      queueLimit: 1000,
+      maxClientsIdLength: 65_535,
+      preConnect: (client, packet, done) => own().#preConnect(client, packet, done),
+      authenticate: (client, user, password, done) => own().#authenticate(client, user, password, done),
+      authorizePublish: (client, packet, done) => own().#authorizePublish(client, packet, done),
+      authorizeSubscribe: (client, wanted, done) => own().#authorizeSubscribe(client, wanted, done),
+    });
+    broker = new Broker(aedes, options);
+    return broker;
+  }
+
+  /** Clients there are. */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  /** The clients, for who closes them. */
+  get callers(): Iterable<Caller> {
+    return this.#live;
+  }
+
+  /** Serves a byte stream until it ends. */
+  serve(stream: Duplex, address: string, loopback: boolean): void {
+    const { bounds, switchboard } = this.#options;
+    const { frameBytesMax, brokerBufferBytesMax: bufferBytesMax } = bounds;
+    const intake = new Intake(stream, { frameBytesMax, bufferBytesMax });
+    const caller: Caller = {
+      intake,
+      address,
+      loopback,
+      client: undefined,
+      agent: undefined,
+      token: undefined,
+      will: undefined,
+      filters: new Set(),
+      connections: new Map(),
+      closing: false,
+    };
+    this.#live.add(caller);
+    intake.once("close", () => {
+      this.#live.delete(caller);
+      switchboard.gone(caller);
+    });
+    const client = this.#aedes.handle(intake);
+    caller.client = client;
+    this.#callers.set(client, caller);
+  }
+
+  /** Publishes for the hub; `done` once every subscriber's medium has it, or has been given up. */
+  publish(topic: string, payload: string, retain: boolean, done: () => void): void {
+    const packet: PublishPacket & { brokerId: string } = {
+      cmd: "publish",
+      topic,
+      payload: Buffer.from(payload),
+      qos: 1,
+      retain,
+      dup: false,
+      brokerId: this.#lane(1, retain),
+    };
+    this.#aedes.publish(packet, done);
+  }
+
+  /** Ends the broker; its clients must be gone, or are cut. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#aedes.close(resolve));
+  }
+
+  /**
+   * The broker drops what comes to a client with a lower number than what came before, to send a packet once that
+   * matches two filters. Packets of different kinds take different times inside it and overtake each other, so each
+   * kind is numbered for itself.
+   */
+  #lane(qos: number, retain: boolean): string {
+    return `${this.#aedes.id}/${qos}${retain ? "r" : ""}`;
+  }
+
+  #with(client: Client | null, run: (caller: Caller) => void): void {
+    const caller = client === null ? undefined : this.#callers.get(client);
+    if (caller !== undefined) run(caller);
+  }
+
+  #preConnect(
+    client: Client,
+    packet: {
+      clientId: string;
+      clean?: boolean;
+      username?: string;
+      will?: { topic: string; payload: Uint8Array | string };
+    },
+    done: (error: Error | null, success: boolean) => void,
+  ): void {
+    this.#with(client, (caller) => {
+      if (packet.clientId === "" && packet.clean !== true) caller.intake.fault = "empty client id";
+      if (packet.will !== undefined) {
+        caller.will = { topic: packet.will.topic, payload: Buffer.from(packet.will.payload) };
+      }
+      // Each user has client ids of its own, so that nobody throws out another's client.
+      if (packet.clientId !== "" && packet.username !== undefined) {
+        packet.clientId = `${encodeURIComponent(packet.username)}/${packet.clientId}`;
+      }
+    });
+    this.#options.ready().then(
+      () => done(null, true),
+      (error: Error) => done(error, false),
+    );
+  }
+
+  #authenticate(
+    client: Client,
+    user: string | undefined,
+    password: Uint8Array | undefined,
+    done: (error: AuthenticateError | null, success: boolean | null) => void,
+  ): void {
+    const caller = this.#callers.get(client);
+    const { verify } = this.#options;
+    const refuse = (returnCode: number, why: string): void => {
+      if (caller !== undefined) caller.will = undefined;
+      done(Object.assign(new Error(why), { returnCode }) as AuthenticateError, false);
+    };
+    if (caller === undefined || caller.closing) return refuse(REFUSED.notAuthorized, "not served");
+    if (caller.intake.fault !== undefined) return refuse(REFUSED.badIdentifier, caller.intake.fault);
+    if (user !== undefined && user !== "") caller.agent = user;
+    if (password !== undefined) caller.token = Buffer.from(password).toString();
+    if (verify !== undefined) {
+      if (caller.agent === undefined || caller.token === undefined) {
+        return refuse(REFUSED.notAuthorized, "this hub asks for the agent as user and its token as password");
+      }
+      if (verify(caller.agent, caller.token) === undefined) {
+        return refuse(REFUSED.badUser, "the token does not prove this name");
+      }
+    }
+    done(null, true);
+  }
+
+  #authorizePublish(
+    client: Client | null,
+    packet: PublishPacket,
+    done: (error?: Error | null) => void,
+  ): void {
+    const { topics, switchboard } = this.#options;
+    const { topic } = packet;
+    const caller = client === null ? undefined : this.#callers.get(client);
+    if (!topics.owns(topic) && !topic.startsWith("$")) {
+      if (packet.retain && !this.#store.mayRetain(packet)) this.#deny(caller, packet);
+      (packet as { brokerId?: string }).brokerId = this.#lane(packet.qos, packet.retain);
+      return done(null);
+    }
+    const place = topics.place(topic);
+    const allowed =
+      place.kind !== "other" &&
+      place.link === undefined &&
+      caller !== undefined &&
+      (caller.agent === undefined || caller.agent === place.agent);
+    if (!allowed) this.#deny(caller, packet);
+    else {
+      const payload = Buffer.from(packet.payload);
+      nowhere(packet);
+      // A will comes when the client is gone; the switchboard has seen to it.
+      if (client !== null && !client.closed) switchboard.said(caller, place, payload);
+    }
+    done(null);
+  }
+
+  /** Drops it, acknowledged as the protocol wants it (3.3.5), and says so where its sender hears. */
+  #deny(caller: Caller | undefined, packet: PublishPacket): void {
+    const { topic } = packet;
+    nowhere(packet);
+    const agents = new Set([...(caller?.connections.values() ?? [])].map(({ peer }) => peer.agent));
+    const agent = caller?.agent ?? [...agents][0];
+    if (caller === undefined || agent === undefined) return;
+    const words =
+      `You may not publish on ${topic.slice(0, 200)}; it was dropped. Requests go to ` +
+      `${this.#options.topics.request(encodeURIComponent(agent))}, your own messages outside ` +
+      `${this.#options.topics.prefix}/ and $.`;
+    const reply = errorReply(null, codes.definite, words, { code: "usage", topic: topic.slice(0, 200) });
+    this.#options.switchboard.tell(caller, agent, JSON.stringify(reply));
+  }
+
+  #authorizeSubscribe(
+    client: Client,
+    wanted: Subscription,
+    done: (error: Error | null, subscription?: Subscription | null) => void,
+  ): void {
+    const caller = this.#callers.get(client);
+    const { topics, bounds } = this.#options;
+    if (!isFilter(wanted.topic)) return done(new Error("not a topic filter"));
+    const heard = topics.heardBy(wanted.topic);
+    const foreign = heard !== undefined && caller?.agent !== undefined && caller.agent !== heard.agent;
+    const full =
+      caller === undefined ||
+      (caller.filters.size >= bounds.brokerSubscriptionsMax && !caller.filters.has(wanted.topic));
+    const reserved = wanted.topic.startsWith("$share/") || wanted.topic.startsWith("$holdfast/");
+    done(null, foreign || full || reserved ? null : wanted);
+  }
+}
+
+/** Turns a packet into one that reaches nobody, and is kept nowhere. */
+function nowhere(packet: PublishPacket): void {
+  packet.topic = NOWHERE;
+  packet.payload = "";
+  packet.retain = false;
+}
+
+/** What a broker is bound to unless told otherwise. */
+export const brokerBounds: BrokerBounds = limits;
