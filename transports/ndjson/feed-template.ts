@@ -122,10 +122,10 @@ function fieldOf(
     // Lengths of time are the same for most entries of a kind.
     return key.endsWith("Ms") ? value : put("$v", value);
   }
-  return valueOf(value, 0, place);
+  return partOf(value, 0, place);
 }
 
-function valueOf(value: Plain, depth: number, place: Place): Plain {
+function partOf(value: Plain, depth: number, place: Place): Plain {
   const { put } = place;
   if (typeof value === "string") return put("$w", value);
   if (typeof value === "boolean" || value === null) return value;
@@ -134,7 +134,7 @@ function valueOf(value: Plain, depth: number, place: Place): Plain {
     return value.every((item) => typeof item === "string") ? put("$l", value) : put("$v", value);
   }
   const template: { [key: string]: Plain } = {};
-  for (const [key, item] of Object.entries(value)) template[key] = valueOf(item, depth + 1, place);
+  for (const [key, item] of Object.entries(value)) template[key] = partOf(item, depth + 1, place);
   return template;
 }
 
@@ -194,7 +194,11 @@ export function fillOut(
     $y: () => joined.slice(-DIGEST),
     $v: take,
     $l: () => (take() as readonly Plain[]).map((word) => words.decode(word)),
-    $r: () => values.slice(next, (next = values.length)).map((word) => words.decode(word)),
+    $r: () => {
+      const rest = values.slice(next);
+      next = values.length;
+      return rest.map((word) => words.decode(word));
+    },
   };
   const restore = (part: Plain, key: string, owner: PlainObject): Plain => {
     if (typeof part === "string") {

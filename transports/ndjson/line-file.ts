@@ -68,24 +68,34 @@ export class LineFile {
   turn = 0;
   offset = 0;
   readonly #handle: FileHandle;
+  readonly #lineBytesMax: number;
   #tail: Buffer = Buffer.alloc(0);
   #lastSize = -1;
   #looks = 0;
   #zeroLooks = 0;
   #skipping = false;
 
-  private constructor(handle: FileHandle, ino: number, birthMs: number) {
+  private constructor(handle: FileHandle, ino: number, birthMs: number, lineBytesMax: number) {
+    this.#lineBytesMax = lineBytesMax;
     this.#handle = handle;
     this.ino = ino;
     this.birthMs = birthMs;
   }
 
   /** Opens a file at its start, or where `place` says if it is still that file; throws `Untrusted`. */
-  static async open(path: string, uid?: number, place?: LinePlace): Promise<LineFile | undefined> {
+  static async open(
+    path: string,
+    options: {
+      readonly uid?: number;
+      readonly place?: LinePlace | undefined;
+      readonly lineBytesMax?: number;
+    } = {},
+  ): Promise<LineFile | undefined> {
+    const { uid, place, lineBytesMax = limits.frameBytesMax } = options;
     const handle = await openTrusted(path, uid);
     if (handle === undefined) return undefined;
     const { ino, birthtimeMs } = await handle.stat();
-    const file = new LineFile(handle, ino, birthtimeMs);
+    const file = new LineFile(handle, ino, birthtimeMs, lineBytesMax);
     if (place !== undefined && place.ino === ino && place.birthMs === birthtimeMs) {
       file.turn = place.turn;
       file.offset = place.offset;
@@ -128,9 +138,9 @@ export class LineFile {
     let bytes = await this.#read(this.offset, Math.min(CHUNK_BYTES, size - this.offset));
     let end = bytes.lastIndexOf(NEWLINE);
     if (end < 0 && size - this.offset > CHUNK_BYTES) {
-      bytes = await this.#read(this.offset, Math.min(limits.frameBytesMax + 2, size - this.offset));
+      bytes = await this.#read(this.offset, Math.min(this.#lineBytesMax + 2, size - this.offset));
       end = bytes.lastIndexOf(NEWLINE);
-      if (end < 0 && bytes.length > limits.frameBytesMax + 1) return this.#overlong(bytes);
+      if (end < 0 && bytes.length > this.#lineBytesMax + 1) return this.#overlong(bytes);
     }
     if (end < 0) return [];
     // More may stand behind these lines, so the same size is worth another look.
@@ -142,7 +152,7 @@ export class LineFile {
   async at(offsets: readonly number[]): Promise<readonly PlacedLine[]> {
     const found: PlacedLine[] = [];
     for (const offset of offsets) {
-      const bytes = await this.#read(offset, limits.frameBytesMax + 2);
+      const bytes = await this.#read(offset, this.#lineBytesMax + 2);
       const end = bytes.indexOf(NEWLINE);
       if (end >= 0) found.push({ offset, line: lineOf(bytes.subarray(0, end)) });
     }
@@ -165,7 +175,7 @@ export class LineFile {
       this.#zeroLooks = 0;
       if (this.#skipping) this.#skipping = false;
       else {
-        const line = lineOf(part);
+        const line = lineOf(part, this.#lineBytesMax);
         if ("problem" in line || line.text.trim() !== "") lines.push({ offset: this.offset + start, line });
       }
       start = end + 1;
@@ -181,7 +191,7 @@ export class LineFile {
     this.#skipping = true;
     this.#pass(bytes, bytes.length);
     this.#lastSize = -1;
-    return reported ? [] : [{ offset, line: { problem: `is longer than ${limits.frameBytesMax} bytes` } }];
+    return reported ? [] : [{ offset, line: { problem: `is longer than ${this.#lineBytesMax} bytes` } }];
   }
 
   #pass(bytes: Buffer, length: number): void {

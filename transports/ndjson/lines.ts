@@ -12,9 +12,9 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 /** The text of a line's bytes, without its end. */
-export function lineOf(bytes: Uint8Array): Line {
+export function lineOf(bytes: Uint8Array, bytesMax: number = limits.frameBytesMax): Line {
   const end = bytes.at(-1) === RETURN ? bytes.length - 1 : bytes.length;
-  if (end > limits.frameBytesMax) return { problem: `is longer than ${limits.frameBytesMax} bytes` };
+  if (end > bytesMax) return { problem: `is longer than ${bytesMax} bytes` };
   try {
     return { text: utf8.decode(bytes.subarray(0, end)) };
   } catch {

@@ -114,7 +114,7 @@ export class SpoolAgent {
   async #openFile(owner: number): Promise<void> {
     if (this.#file !== undefined) return;
     const note = await readNote(this.#note);
-    const file = await LineFile.open(join(this.#path, REQUESTS), owner, note);
+    const file = await LineFile.open(join(this.#path, REQUESTS), { uid: owner, place: note });
     if (file === undefined) return;
     this.#file = file;
     this.#isOver = false;
