@@ -6,6 +6,7 @@
  */
 import { limits } from "../limits.ts";
 import { Edit } from "../model/map.ts";
+import type { FindFences } from "../model/markpact.ts";
 import { type Event, follow, lapse, owes } from "../model/model.ts";
 import { sizeOf } from "../model/page.ts";
 import type { Context, Entry } from "../model/slice.ts";
@@ -20,6 +21,7 @@ export const HUB = "hub";
 export interface BatchOptions {
   readonly hub: string;
   readonly hash: (text: string) => string;
+  readonly fences?: FindFences | undefined;
 }
 
 /** An entry whose consequences are still owed; `undefined`: whatever is owed from before. */
@@ -58,8 +60,8 @@ export class Batch {
 
   /** The context of the next decision. */
   context(agent: string, operator: boolean, submission: string): Context {
-    const { hub, hash } = this.options;
-    return { agent, nowMs: this.nowMs, seq: this.fold.seq + 1, operator, hub, submission, hash };
+    const { hub, hash, fences } = this.options;
+    return { agent, nowMs: this.nowMs, seq: this.fold.seq + 1, operator, hub, submission, hash, fences };
   }
 
   /** The next entry; not yet part of the batch. */

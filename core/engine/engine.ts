@@ -37,10 +37,10 @@ import { Tail } from "./tail.ts";
  * new log.
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { log, chance, hash } = options;
+  const { log, chance, hash, fences } = options;
   const fold = await recover(log);
   const repeat = (again: Repeat) => engine.repeat(again);
-  const sequencer = new Sequencer({ fold, hub: chance.id(), hash, repeat });
+  const sequencer = new Sequencer({ fold, hub: chance.id(), hash, fences, repeat });
   const engine = new Engine(options, sequencer, await log.ageMs());
   await engine.begin();
   return engine;
@@ -210,6 +210,7 @@ export class Engine implements Host {
             nowMs,
             operator: as.operator ?? true,
             guarded: false,
+            hash: this.hash,
           };
           return answer(state, params as never, asker);
         },

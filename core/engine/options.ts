@@ -2,6 +2,7 @@
  * What an engine is opened with, and what an embedded caller submits to it.
  */
 import type { Settings } from "../model/log.ts";
+import type { FindFences } from "../model/markpact.ts";
 import { type Command, tables } from "../model/model.ts";
 import type { Chance, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -14,6 +15,8 @@ export interface EngineOptions extends AdmissionOptions {
   readonly chance: Chance;
   /** SHA-256 of the UTF-8 of a text, in lower-case hex. */
   readonly hash: (text: string) => string;
+  /** Reads Markdown; without it Markpact documents are refused. */
+  readonly fences?: FindFences;
   /** Settings of a log that is new; ignored where it has entries. */
   readonly settings?: Partial<Settings>;
   /** Hears of what nobody else can be told: faults, snapshots that failed. */

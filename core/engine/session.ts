@@ -363,7 +363,8 @@ export class Session {
   }
 
   private asker(nowMs: number): Asker {
-    return { agent: this.agent, nowMs, operator: this.operator, guarded: this.host.admission.guarded };
+    const { hash, admission } = this.host;
+    return { agent: this.agent, nowMs, operator: this.operator, guarded: admission.guarded, hash };
   }
 
   private outcome(id: RequestId, outcome: Outcome | Failure): void {

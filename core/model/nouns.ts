@@ -62,6 +62,16 @@ import {
   decisionRejections,
   decisions,
 } from "./decisions.ts";
+import { documentQueries } from "./document-queries.ts";
+import { documentRejections } from "./document-refusals.ts";
+import type { DocumentsState } from "./document-state.ts";
+import {
+  type DocumentCommand,
+  type DocumentEvent,
+  documentCommands,
+  documentEvents,
+  documents,
+} from "./documents.ts";
 import {
   type InboxCommand,
   type InboxEvent,
@@ -142,6 +152,7 @@ export interface State {
   readonly channels: ChannelsState;
   readonly inbox: InboxState;
   readonly resources: ResourcesState;
+  readonly documents: DocumentsState;
   readonly decisions: DecisionsState;
   readonly activity: ActivityState;
 }
@@ -159,6 +170,7 @@ export type Command =
   | ChannelCommand
   | InboxCommand
   | ResourceCommand
+  | DocumentCommand
   | DecisionCommand
   | ActivityCommand;
 
@@ -176,6 +188,7 @@ export type Event =
   | ChannelEvent
   | InboxEvent
   | ResourceEvent
+  | DocumentEvent
   | DecisionEvent
   | ActivityEvent;
 
@@ -193,6 +206,7 @@ export const slices = {
   channels,
   inbox,
   resources,
+  documents,
   decisions,
   activity,
 } as const;
@@ -209,6 +223,7 @@ export const commands = {
   ...channelCommands,
   ...inboxCommands,
   ...resourceCommands,
+  ...documentCommands,
   ...decisionCommands,
   ...activityCommands,
 } as const;
@@ -227,6 +242,7 @@ export const events = {
   ...channelEvents,
   ...inboxEvents,
   ...resourceEvents,
+  ...documentEvents,
   ...decisionEvents,
   ...activityEvents,
 } as const;
@@ -245,6 +261,7 @@ export const rejections = {
   ...inboxRejections,
   ...threadRejections,
   ...resourceRejections,
+  ...documentRejections,
   ...decisionRejections,
 } as const;
 
@@ -261,6 +278,7 @@ export const queries = {
   ...inboxQueries,
   ...threadQueries,
   ...resourceQueries,
+  ...documentQueries,
   ...decisionQueries,
   ...activityQueries,
 } as const;

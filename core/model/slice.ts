@@ -7,6 +7,7 @@
  */
 import type { Settings } from "./log.ts";
 import type { Edit } from "./map.ts";
+import type { FindFences } from "./markpact.ts";
 import type { Command, Event, State } from "./model.ts";
 import type { Fields, ObjectShape } from "./shape.ts";
 
@@ -45,6 +46,8 @@ export interface Context {
   readonly submission: string;
   /** SHA-256 of the UTF-8 of a text, in lower-case hex. */
   readonly hash: (text: string) => string;
+  /** Reads Markdown; without it no Markpact can be taken in. */
+  readonly fences?: FindFences | undefined;
 }
 
 /** Who asks a query. */
@@ -54,6 +57,8 @@ export interface Asker {
   readonly operator: boolean;
   /** Whether names are proven by tokens: only then are direct messages private (ME10). */
   readonly guarded: boolean;
+  /** As of `Context`; without it no hashes are told. */
+  readonly hash?: ((text: string) => string) | undefined;
 }
 
 /** Where an event stands, for `evolve`. */

@@ -2,6 +2,8 @@
  * A ledger: the model alone with a log in memory and a clock that is set by hand, run as the sequencer runs it. What
  * is due lapses directly before a command; what an entry sets free is granted directly behind it.
  */
+import { findFences } from "../../adapters/node/fences.ts";
+import { sha256 } from "../../adapters/node/hash.ts";
 import { Edit } from "../../core/model/map.ts";
 import {
   allDeadlines,
@@ -102,8 +104,9 @@ export class Ledger {
   }
 
   context(agent: string, operator: boolean, submission: string): Context {
-    const hash = (text: string) => `hash of ${text}`;
-    return { agent, nowMs: this.nowMs, seq: this.seq + 1, operator, hub: "hub-1", submission, hash };
+    const nowMs = this.nowMs;
+    const seq = this.seq + 1;
+    return { agent, nowMs, seq, operator, hub: "hub-1", submission, hash: sha256, fences: findFences };
   }
 
   private append(by: string, id: string, happened: readonly Event[]): Entry {

@@ -4,6 +4,7 @@
  * An agent's words need no epoch: like a client it remembers what it was granted, and sends that.
  */
 import { expect } from "vitest";
+import { sha256 } from "../../adapters/node/hash.ts";
 import { type Command, type Event, queries, type State } from "../../core/model/model.ts";
 import { Ledger, type Told } from "./ledger.ts";
 
@@ -92,7 +93,7 @@ export class Story {
   ask(method: keyof typeof queries, params: object = {}, agent = "anyone"): unknown {
     const { nowMs } = this.ledger;
     const answer = queries[method].answer as (state: State, params: object, asker: object) => unknown;
-    return answer(this.state, params, { agent, nowMs, operator: false, guarded: false });
+    return answer(this.state, params, { agent, nowMs, operator: false, guarded: false, hash: sha256 });
   }
 }
 
@@ -161,6 +162,14 @@ export function agent(name: string, { operator = false } = {}) {
       fenced({ type: "claim.handoff", claim, to, ...said } as never),
     breaks: (claim: string, reason?: string) =>
       send({ type: "claim.break", claim, ...(reason === undefined ? {} : { reason }) }),
+    puts: (document: string, content: string, said: Fields<"document.put"> = {}) =>
+      send({ type: "document.put", document, format: "text", content, ...said }),
+    patches: (document: string, block: string, said: Fields<"block.patch">) =>
+      send({ type: "block.patch", document, block, base: 0, ...said }),
+    inserts: (document: string, said: Fields<"block.insert">) =>
+      send({ type: "block.insert", document, ...said }),
+    undoes: (document: string, block: string, said: Fields<"document.undo"> = {}) =>
+      send({ type: "document.undo", document, block, ...said }),
     saves: (claim: string, text: string, said: Fields<"checkpoint.save"> = {}) =>
       fenced({ type: "checkpoint.save", claim, text, ...said } as never),
   };
