@@ -6,7 +6,9 @@ import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import type { Listener } from "../../core/ports/transport.ts";
+import type { WebServer } from "../../transports/http/index.ts";
 import { type ListenOptions, listen } from "../../transports/index.ts";
+import { MQTT_PATH } from "../../transports/mqtt/index.ts";
 import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
 
 /** How to serve. */
@@ -42,8 +44,11 @@ export async function serve(options: ServeOptions): Promise<Hub> {
   const { listen: urls, anyPort, allowedOrigins, allowedHosts, ...rest } = options;
   const { engine, log, close: closeEngine } = await openEngineOnLog(rest);
   const listeners: Listener[] = [];
+  const accept = engine.accept.bind(engine);
   const told: ListenOptions = {
     hasTokens: rest.verify !== undefined,
+    ...(rest.verify === undefined ? {} : { verify: rest.verify }),
+    observe: accept,
     status: () => engine.status,
     ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     ...(allowedHosts === undefined ? {} : { allowedHosts }),
@@ -57,11 +62,16 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     await Promise.race([engine.settled(), patience]);
     clearTimeout(timer);
     await Promise.all(listeners.map((listener) => listener.close()));
+    await web?.server.close();
     await closeEngine();
   };
+  let web: SharedWeb | undefined;
   try {
+    web = await shareWeb(urls, anyPort === true, told);
     for (const url of urls) {
-      listeners.push(await listenAt(url, anyPort === true, told, engine));
+      const shares = web?.urls.includes(url) === true;
+      const mine = shares ? { ...told, server: web?.server.server, otherUpgradePaths: [MQTT_PATH] } : told;
+      listeners.push(await onPort(url, anyPort === true, (at) => listen(at, mine as ListenOptions, accept)));
     }
   } catch (error) {
     await close();
@@ -76,20 +86,34 @@ export async function serve(options: ServeOptions): Promise<Hub> {
   };
 }
 
-async function listenAt(
-  url: string,
+/** A web server that MQTT shares, and the urls of those who do. */
+interface SharedWeb {
+  readonly server: WebServer;
+  readonly urls: readonly string[];
+}
+
+/** Where there is a broker and a web server, the broker is reached over WebSocket, too: `/mqtt` on its port. */
+async function shareWeb(
+  urls: readonly string[],
   anyPort: boolean,
   told: ListenOptions,
-  engine: Engine,
-): Promise<Listener> {
-  const accept = engine.accept.bind(engine);
+): Promise<SharedWeb | undefined> {
+  const page = urls.find((url) => /^(ws|http):/i.test(url));
+  const broker = urls.find((url) => /^mqtt:/i.test(url));
+  if (page === undefined || broker === undefined) return undefined;
+  const { openWebServer } = await import("../../transports/http/index.ts");
+  return { server: await onPort(page, anyPort, (at) => openWebServer(at, told)), urls: [page, broker] };
+}
+
+/** Takes the port of a url, or where that is taken and any will do, a free one. */
+async function onPort<T>(url: string, anyPort: boolean, open: (url: string) => Promise<T>): Promise<T> {
   try {
-    return await listen(url, told, accept);
+    return await open(url);
   } catch (error) {
     const taken = error instanceof Failure && error.fields.taken === true;
     if (!taken || !anyPort || !URL.canParse(url)) throw error;
     const free = new URL(url);
     free.port = "0";
-    return listen(free.href.replace(/\/$/, ""), told, accept);
+    return open(free.href.replace(/\/$/, ""));
   }
 }
