@@ -241,6 +241,8 @@ export const limits = {
   brokerSessionsMax: 1000,
 
   // The client.
+  /** Silence after which a client lets itself be heard: well within `idleAfterMs`. */
+  heartbeatMs: 45 * SECOND,
   reconnectMsMin: 100,
   reconnectMsMax: 5 * SECOND,
   clientPendingMax: 65_536,

@@ -58,6 +58,7 @@ type State = "dialling" | "opening" | "up" | "waiting" | "ended";
 /** The id of `session.open` and of `session.close`; those of calls are numbers. */
 const OPEN = "open";
 const CLOSE = "close";
+const PING = "ping";
 
 /**
  * Frames gathered in one batch stay far below the limit, so that a full connection overshoots it by little.
@@ -142,6 +143,7 @@ export class Link {
     const { connection } = this;
     if (this.state !== "up" || connection === undefined) return this.finish(error);
     this.flush();
+    this.cancelTimer();
     await new Promise<void>((resolve) => {
       this.said = resolve;
       this.cancelTimer = this.options.clock.after(limits.closeMs, resolve);
@@ -187,6 +189,7 @@ export class Link {
       if (message.kind === "reply" && message.id === OPEN) this.welcomed(message.result as Welcome);
       else if (message.kind === "error") this.unwelcome(errorOf(message.error));
     } else if ("id" in message && message.id === CLOSE) this.said?.();
+    else if ("id" in message && message.id === PING) return;
     else if (this.state === "up") this.listener.message(message);
   }
 
@@ -198,6 +201,17 @@ export class Link {
     this.listener.up(welcome);
     this.opened?.();
     this.opened = undefined;
+    if (this.options.opening.observe !== true) this.beat();
+  }
+
+  /** Lets the hub hear now and then of an agent that works in silence, so that it is not taken for idle. */
+  private beat(): void {
+    this.cancelTimer = this.options.clock.after(limits.heartbeatMs, () => {
+      const { connection } = this;
+      if (this.state !== "up" || connection === undefined) return;
+      if (this.hasRoom) connection.send(encode(connection.codec, request(PING, "session.ping", {})));
+      this.beat();
+    });
   }
 
   private unwelcome(error: Failure | Refused): void {

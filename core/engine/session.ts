@@ -118,6 +118,8 @@ export class Session {
     if (method === "log.follow") this.follow(id, request.params as SessionParams<"log.follow">);
     else if (method === "log.unfollow") this.unfollow(id);
     else if (method === "session.close") this.goodbye(id);
+    else if (method === "session.ping")
+      this.send(reply(id, { seq: this.host.head(), nowMs: this.host.nowMs() }));
     else this.past(request);
   }
 

@@ -50,6 +50,10 @@ export const sessionMethods = {
       ),
     },
   ),
+  "session.ping": command(
+    "Says no more than that the agent is there; never logged. Answers `{seq, nowMs}`.",
+    {},
+  ),
   "session.close": command("Says goodbye: the agent is idle at once when this was its last connection.", {}),
   "log.follow": command(
     "Sends every entry after the cursor, then those to come, as `entry` notifications in order, each once.",

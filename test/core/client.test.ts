@@ -297,7 +297,7 @@ describe("breaks", () => {
     const following = client.follow({ after: 0 });
     await following.next();
     await settle();
-    expect(timers.size).toBe(3);
+    expect(timers.size).toBe(4);
     await client.close();
     expect(timers.size).toBe(0);
     expect(await wait).toMatchObject({ code: "closed", definite: false });

@@ -171,3 +171,13 @@ describe("a lease", () => {
     expect(await errorOf(ann.lease("T", { fresh: true }))).toMatchObject({ code: "claim.held" });
   });
 });
+
+describe("a client that works in silence", () => {
+  it("lets itself be heard, so that it is not taken for idle, and nothing of it is logged", async () => {
+    await ann.lease("T", { ttlMs: 60 * MINUTE });
+    const entries = (await hub.entries()).length;
+    await clock.advance(10 * MINUTE, 5000);
+    expect(hub.engine.state().presence.byName.get("ann")?.presence).toBe("present");
+    expect((await hub.entries()).length).toBe(entries);
+  });
+});
