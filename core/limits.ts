@@ -201,7 +201,7 @@ export const limits = {
   keepAliveMs: 15 * SECOND,
   requestsPerSocketMax: 100_000,
   /** Silence on an open answer: proxies commonly cut after 30 s or a minute. */
-  heartbeatMs: 15 * SECOND,
+  streamHeartbeatMs: 15 * SECOND,
   /** Bodies of web requests that are being read, all together. */
   requestBodiesBytesMax: 64 * MiB,
   /** Replies to one batch over HTTP, all together; those beyond it are only told that they were too much. */

@@ -87,7 +87,7 @@ export class EventStream {
 
   /** A comment now and then, so that neither end nor a proxy takes silence for death. */
   #pulse(): void {
-    this.#endPulse = this.#after(limits.heartbeatMs, () => {
+    this.#endPulse = this.#after(limits.streamHeartbeatMs, () => {
       if (!this.#over) this.#response.write(":\n\n");
       this.#pulse();
     });

@@ -64,7 +64,7 @@ export class LinkConnection implements Connection {
       } else if (event === "") this.#heard(data);
       else if (event === "closed") this.#end(closedBy(data));
     });
-    this.#silence = setTimeout(() => this.#broken(), 3 * limits.heartbeatMs);
+    this.#silence = setTimeout(() => this.#broken(), 3 * limits.streamHeartbeatMs);
     this.#silence.unref();
     response.on("data", (chunk: Buffer) => this.#read(chunk));
     const over = (): void => {

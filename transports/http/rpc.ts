@@ -195,7 +195,7 @@ class RpcCall {
   #beat(): () => void {
     let stop: () => void = () => undefined;
     const beat = (): void => {
-      stop = this.#after(limits.heartbeatMs, () => {
+      stop = this.#after(limits.streamHeartbeatMs, () => {
         if (this.#done) return;
         const { response } = this.#exchange;
         if (!this.#begun)

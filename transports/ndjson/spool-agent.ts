@@ -225,8 +225,8 @@ export class SpoolAgent {
       return;
     }
     const offsets = id === undefined ? undefined : this.#open.get(id);
-    if (id !== undefined && offsets !== undefined && (offsets.shift(), offsets.length === 0))
-      this.#open.delete(id);
+    offsets?.shift();
+    if (id !== undefined && offsets?.length === 0) this.#open.delete(id);
     this.#responses?.add(lineFor(frame));
     this.#lastMs = performance.now();
     if (this.#waiting.length > 0) this.#wake();
