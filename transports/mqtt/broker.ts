@@ -12,7 +12,7 @@ import { codes, errorReply } from "../../core/protocol/frame.ts";
 import { Intake } from "./intake.ts";
 import { boundStore, type Store } from "./store.ts";
 import type { Caller, Switchboard } from "./switchboard.ts";
-import { isFilter, type Topics } from "./topics.ts";
+import { isFilter, matches, type Topics } from "./topics.ts";
 
 export interface BrokerOptions {
   readonly topics: Topics;
@@ -85,6 +85,11 @@ export class Broker {
       authenticate: (client, user, password, done) => own().#authenticate(client, user, password, done),
       authorizePublish: (client, packet, done) => own().#authorizePublish(client, packet, done),
       authorizeSubscribe: (client, wanted, done) => own().#authorizeSubscribe(client, wanted, done),
+      authorizeForward: (client, packet) => {
+        // The broker lowers a quality only to that of a filter spelled like the topic.
+        if (packet.qos === 2) packet.qos = grantedQuality(client, packet.topic);
+        return packet;
+      },
     });
     broker = new Broker(aedes, options);
     return broker;
@@ -280,6 +285,17 @@ function nowhere(packet: PublishPacket): void {
   packet.topic = NOWHERE;
   packet.payload = "";
   packet.retain = false;
+}
+
+/** The highest quality of service among the client's filters that match; at least 1, since 0 goes another way. */
+function grantedQuality(client: Client, topic: string): 1 | 2 {
+  const { subscriptions } = client as Client & {
+    readonly subscriptions: { [filter: string]: { qos: number } };
+  };
+  const granted = Object.entries(subscriptions).some(
+    ([filter, { qos }]) => qos === 2 && matches(filter, topic),
+  );
+  return granted ? 2 : 1;
 }
 
 /** What a broker is bound to unless told otherwise. */

@@ -155,6 +155,11 @@ export class Intake extends Duplex {
 
   /** Bytes of the packet that begins there, `undefined` until its length is there; refuses what is too long. */
   #sizeAt(bytes: Buffer, from: number): number | undefined {
+    // Who begins with anything but CONNECT is not heard out.
+    if (!this.#connected && from < bytes.length && bytes[from] !== CONNECT << 4) {
+      this.refuse("protocol-error");
+      return undefined;
+    }
     let remaining = 0;
     for (let at = 1; at <= 4; at++) {
       const byte = bytes[from + at];
@@ -174,7 +179,6 @@ export class Intake extends Duplex {
   /** What is wrong with a whole packet. */
   #faultOf(packet: Buffer): string | undefined {
     const type = (packet[0] as number) >> 4;
-    if (!this.#connected && type !== CONNECT) return "protocol-error";
     let head = 2;
     while ((packet[head - 1] as number) >= 0x80) head++;
     const body = packet.subarray(head);
