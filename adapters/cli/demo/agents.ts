@@ -1,8 +1,8 @@
 /**
  * The agents: those who work off the plan, those who get in their way, and those who talk.
  *
- * None of them knows of the others but through the hub. Refusals and lost leases are part of their day: they go
- * on with something else.
+ * None of them knows of the others but through the hub. Refusals and lost leases are part of their day:
+ * they go on with something else.
  */
 import type { Client } from "../../../core/client/client.ts";
 import type { Lease } from "../../../core/client/lease.ts";
@@ -26,7 +26,7 @@ export async function worker(fleet: Fleet, member: Member): Promise<void> {
   }
 }
 
-/** Works for as long as the change is big, saves where it stands, and now and then leaves the rest to another. */
+/** Works longer on bigger changes, saves where it stands, and now and then leaves the rest to another. */
 async function workOn(client: Client, { claim, epoch, scope, checkpoint }: Grant): Promise<void> {
   const lease = await client.lease(claim, { epoch, ttlMs: TTL_MS });
   const files = scope?.paths?.length ?? 1;
@@ -54,7 +54,7 @@ export async function zombie(
 ): Promise<void> {
   const member = await fleet.join(name);
   try {
-    await member.client.call("claim.release", { ...held, outcome: "done" });
+    await member.client.call("claim.release", { claim: held.claim, epoch: held.epoch, outcome: "done" });
   } catch (error) {
     if (!isPartOfTheGame(error)) throw error;
   }

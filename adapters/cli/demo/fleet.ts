@@ -152,11 +152,13 @@ export class Fleet {
   }
 }
 
-/** Whether an error only says that things went another way: refused, or the end of the client. */
+/** Whether an error only says that things went another way: refused, too late, or the end of the client. */
 export function isPartOfTheGame(error: unknown): boolean {
   if (error instanceof Refused) return true;
+  // A lease that is over refuses by itself; params that do not fit are refused by the hub, and a bug of ours.
+  const own = error instanceof Failure && error.code === "usage" && error.fields.rpc === undefined;
   return (
-    error instanceof Failure && ["closed", "usage", "hub.timeout", "hub.unreachable"].includes(error.code)
+    own || (error instanceof Failure && ["closed", "hub.timeout", "hub.unreachable"].includes(error.code))
   );
 }
 

@@ -89,7 +89,13 @@ export class View {
     lines.push(...Array<string>(HOLDERS_SHOWN - rows.length).fill(""));
     const waiting = queries["waits.list"].answer(state, { limit: 4 }, asker);
     const queue = "items" in waiting ? waiting.items : [];
-    lines.push("", ...queue.map((wait) => `waits    ${wait.agent} for ${wait.claim}`));
+    lines.push(
+      "",
+      ...queue.map(
+        (wait) =>
+          `waits    ${wait.agent} for ${(wait.scope?.files ?? wait.scope?.paths ?? [wait.claim]).join(", ")}`,
+      ),
+    );
     lines.push(...Array<string>(4 - queue.length).fill(""), "");
     lines.push(...this.refusals.slice(-5), "", ...this.news.slice(-7));
     const screen = lines.map((line) => clip(line, width - 1)).join("\n\u001b[K");
