@@ -42,7 +42,10 @@ export interface Hub {
  */
 export async function serve(options: ServeOptions): Promise<Hub> {
   const { listen: urls, anyPort, allowedOrigins, allowedHosts, ...rest } = options;
-  const { engine, log, close: closeEngine } = await openEngineOnLog(rest);
+  const { HubMetrics } = await import("./metrics.ts");
+  const metrics = new HubMetrics();
+  const { engine, log, close: closeEngine } = await openEngineOnLog({ ...metrics.hooks, ...rest });
+  metrics.watch(engine, log);
   const listeners: Listener[] = [];
   const accept = engine.accept.bind(engine);
   const told: ListenOptions = {
@@ -50,6 +53,7 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     ...(rest.verify === undefined ? {} : { verify: rest.verify }),
     observe: accept,
     status: () => engine.status,
+    metrics: () => metrics.text(),
     ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     ...(allowedHosts === undefined ? {} : { allowedHosts }),
   };
@@ -68,7 +72,7 @@ export async function serve(options: ServeOptions): Promise<Hub> {
   let web: SharedWeb | undefined;
   try {
     web = await shareWeb(urls, anyPort === true, told);
-    for (const url of urls) {
+    for (const url of withoutTwins(urls)) {
       const shares = web?.urls.includes(url) === true;
       const mine = shares ? { ...told, server: web?.server.server, otherUpgradePaths: [MQTT_PATH] } : told;
       listeners.push(await onPort(url, anyPort === true, (at) => listen(at, mine as ListenOptions, accept)));
@@ -84,6 +88,19 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     urls: listeners.flatMap((listener) => [...listener.urls]),
     close: () => (closing ??= close()),
   };
+}
+
+/** HTTP and WebSocket come together on one port, so the second url of a port says nothing new. */
+function withoutTwins(urls: readonly string[]): readonly string[] {
+  const taken = new Set<string>();
+  return urls.filter((url) => {
+    if (!/^(ws|http):/i.test(url) || !URL.canParse(url)) return true;
+    const { host, port } = new URL(url);
+    if (port === "0") return true;
+    if (taken.has(host)) return false;
+    taken.add(host);
+    return true;
+  });
 }
 
 /** A web server that MQTT shares, and the urls of those who do. */

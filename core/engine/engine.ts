@@ -21,7 +21,7 @@ import { History } from "./history.ts";
 import type { Host } from "./host.ts";
 import { LogTime } from "./log-time.ts";
 import { Names } from "./names.ts";
-import { type EngineOptions, type Submission, unfit } from "./options.ts";
+import { counted, type EngineOptions, type Submission, unfit } from "./options.ts";
 import { Presences } from "./presences.ts";
 import { recover } from "./recovery.ts";
 import { refuse } from "./refusals.ts";
@@ -228,7 +228,7 @@ export class Engine implements Host {
 
   propose(proposal: Proposal): void {
     if (this.dead !== undefined) return proposal.settle(this.dead);
-    this.sequencer.propose(proposal);
+    this.sequencer.propose(counted(proposal, this.options));
     this.hold ??= this.clock.hold?.();
     this.kick();
   }

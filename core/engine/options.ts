@@ -1,6 +1,7 @@
 /**
  * What an engine is opened with, and what an embedded caller submits to it.
  */
+import { Failure } from "../failures.ts";
 import type { Settings } from "../model/log.ts";
 import type { FindFences } from "../model/markpact.ts";
 import { type Command, tables } from "../model/model.ts";
@@ -8,6 +9,7 @@ import type { Chance, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import { type Check, compile, type Problem } from "../protocol/schema.ts";
 import type { AdmissionOptions } from "./admission.ts";
+import type { Proposal } from "./sequencer.ts";
 
 export interface EngineOptions extends AdmissionOptions {
   readonly log: EventLog;
@@ -23,6 +25,11 @@ export interface EngineOptions extends AdmissionOptions {
   readonly report?: (what: string, error: unknown) => void;
   /** Called with each append: how many entries, how long it took; for metrics. */
   readonly onAppend?: (entries: number, ms: number) => void;
+  /**
+   * Called with what became of each command, and the code of the refusal or failure, else an empty one; for
+   * metrics.
+   */
+  readonly onOutcome?: (outcome: "accepted" | "repeated" | "refused" | "failed", code: string) => void;
 }
 
 /** A command of an embedded caller. */
@@ -47,4 +54,18 @@ export function unfit({ type, ...fields }: Command): Problem | undefined {
   const check = checks.get(type) ?? compile(shape);
   checks.set(type, check);
   return check(fields);
+}
+
+/** The proposal, its outcome being told to `onOutcome` as well. */
+export function counted(proposal: Proposal, { onOutcome }: Pick<EngineOptions, "onOutcome">): Proposal {
+  if (onOutcome === undefined) return proposal;
+  return {
+    ...proposal,
+    settle: (outcome) => {
+      if (outcome instanceof Failure) onOutcome("failed", outcome.code);
+      else if (!outcome.ok) onOutcome("refused", outcome.rejection.code);
+      else onOutcome(outcome.repeated === true ? "repeated" : "accepted", "");
+      proposal.settle(outcome);
+    },
+  };
 }

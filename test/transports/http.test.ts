@@ -7,7 +7,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { connect as connectClient } from "../../adapters/node/connect.ts";
 import { openEngineOnLog } from "../../adapters/node/engine.ts";
-import type { Engine, EngineOptions } from "../../core/engine/engine.ts";
+import type { Engine } from "../../core/engine/engine.ts";
+import type { EngineOptions } from "../../core/engine/options.ts";
 import { limits } from "../../core/limits.ts";
 import { type ListenOptions, listen } from "../../transports/index.ts";
 

@@ -37,18 +37,16 @@ const knownEvents = fc.oneof(
     arbitrary(shape).map((fields) => ({ type, ...(fields as object) })),
   ),
 );
-const oddEvents = fc
-  .record({ type: fc.constantFrom("x.odd", "$seq", "claim.granted") })
-  .chain((event) =>
-    json.map((value) => ({
-      ...event,
-      claim: "=c",
-      path: "a/=b",
-      list: ["a/b", "a/c", "==d", ""],
-      $l: ["a/b"],
-      value,
-    })),
-  );
+const oddEvents = fc.record({ type: fc.constantFrom("x.odd", "$seq", "claim.granted") }).chain((event) =>
+  json.map((value) => ({
+    ...event,
+    claim: "=c",
+    path: "a/=b",
+    list: ["a/b", "a/c", "==d", ""],
+    $l: ["a/b"],
+    value,
+  })),
+);
 const names = fc.constantFrom(
   "a",
   "alice-of-the-west",

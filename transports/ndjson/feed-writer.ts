@@ -19,6 +19,8 @@ export interface FeedOptions {
   readonly log: string;
   /** Whether the entries come unredacted, so that the files say so. */
   readonly full?: boolean;
+  /** The log's newest seq: a feed that is ahead of it tells of what was lost, and a new file begins. */
+  readonly head?: number;
   readonly feedBytesMax?: number;
   readonly feedFilesMax?: number;
 }
@@ -44,7 +46,7 @@ export class FeedWriter {
 
   /** Used by `openFeedWriter`: finds where an earlier process stopped, and cuts off a torn last line. */
   async begin(): Promise<void> {
-    const { file, log, full = false } = this.#options;
+    const { file, log, full = false, head = Number.MAX_SAFE_INTEGER } = this.#options;
     const trusted = await openTrusted(file);
     if (trusted === undefined) return;
     await trusted.close();
@@ -55,6 +57,7 @@ export class FeedWriter {
       const decoder = new FeedDecoder(lines[0] ?? "");
       if (decoder.header.log !== log || decoder.header.full !== full) return;
       for (const line of lines.slice(1)) decoder.decode(line);
+      if (decoder.seq > head) return;
       this.#handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW);
       if (whole < bytes.length) await this.#handle.truncate(whole);
       await this.#handle.close();
