@@ -435,6 +435,7 @@ export class Engine implements Host {
       return this.sequencer.failed(failure);
     }
     this.options.report?.("append", failure);
+    this.sequencer.doubt();
     for (;;) {
       try {
         await this.log.reopen();

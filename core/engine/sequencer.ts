@@ -101,6 +101,8 @@ export class Sequencer {
   private owed: readonly (number | undefined)[] = [undefined];
   private readonly waiting = new Map<string, ((outcome: Outcome | Failure) => void)[]>();
   private readonly refused = new Refused();
+  /** Commands whose append may have happened, and after which seq. */
+  private readonly doubted = new WeakMap<Item, number>();
 
   constructor(options: SequencerOptions) {
     this.options = options;
@@ -204,6 +206,12 @@ export class Sequencer {
     this.learn(entries);
   }
 
+  /** Whether the append happened is not known; `behind` follows, with what the log says. */
+  doubt(): void {
+    const { flight } = this;
+    for (const item of flight?.writing ?? []) this.doubted.set(item, flight?.ready.after ?? 0);
+  }
+
   /**
    * The append certainly did not happen: those whose entries were in it are told so, the others are decided
    * again.
@@ -286,6 +294,11 @@ export class Sequencer {
       return () => this.options.repeat({ ...repeat, id, settle });
     }
     if (refused !== undefined) return () => item.settle({ ...refused.outcome, repeated: true });
+    if ((this.doubted.get(item) ?? floor) < floor) {
+      // It may have happened and been forgotten since: neither new nor, to one who sent it once, without effect.
+      const words = "Whether it happened is not known; submit the same id again to find out.";
+      return () => item.settle(new Failure("log.unknown-outcome", words, { definite: false }));
+    }
     if (item.sentAfter === undefined || item.sentAfter >= floor) return undefined;
     const expired = refuse("submission.expired", { submission: item.id, floor });
     return () => item.settle({ ok: false, ...expired });

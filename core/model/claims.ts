@@ -285,7 +285,8 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
     "claim.released": (slice, event, at) => end(slice, event, event.outcome, at),
     "claim.expired": (slice, event, at) => end(slice, event, "expired", at),
     "claim.broken": (slice, event, at) => end(slice, event, "broken", at),
-    "wait.expired": (slice, _, at) => unfreed(slice, at),
+    // One that names a task is owed to what was freed: others may be owed to it too.
+    "wait.expired": (slice, event, at) => (event.task === undefined ? unfreed(slice, at) : slice),
     "log.created": (slice, { settings }) =>
       slice.index === undefined ? slice : indexed({ ...slice, index: undefined }, settings.foldCase),
   },

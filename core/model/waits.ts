@@ -115,7 +115,9 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
       if (wait === undefined) return slice;
       const { claim, scope } = wait;
       const freed: Freed = scope === undefined ? { claim } : { claim, scope };
-      const items = slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
+      // One that names a task stands among others that are owed to one cause, and adds to what they set free.
+      const adds = event.task !== undefined || slice.freed.seq === at.seq;
+      const items = adds ? [...slice.freed.items, freed] : [freed];
       return { ...drop(slice, wait, at), freed: { seq: at.seq, items } };
     },
     "log.created": (slice, { settings }) =>
@@ -250,7 +252,7 @@ function candidates(state: State, cause: number | undefined): Iterable<Wait> {
   const seqs = new Set<number>();
   const items = [
     ...(claims.freed.seq >= cause ? claims.freed.items : []),
-    ...(waits.freed.seq === cause ? waits.freed.items : []),
+    ...(waits.freed.seq >= cause ? waits.freed.items : []),
   ];
   for (const { claim, scope } of items) {
     for (const wait of waits.byClaim.get(claim) ?? []) seqs.add(wait);
