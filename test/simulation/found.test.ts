@@ -85,6 +85,51 @@ it("answers a repeat from its entry, though the append of others beside it found
   expect(await again).toEqual({ ...granted, repeated: true });
 });
 
+it("says that it does not know when a stored append was called unknown and its receipt is forgotten", async () => {
+  const log = await openMemoryLog(world.name, { clock: world.clock });
+  const other = await world.engine({ settings: { receiptsMax: 1 } });
+  let unsure = false;
+  const engine = await world.engine({
+    report: () => {},
+    log: withAppend(log, async (entries, after) => {
+      const appended = await log.append(entries, after);
+      if (!unsure) return appended;
+      unsure = false;
+      for (const id of ["x", "y"]) await world.submit(other, "b", acquire(id), id);
+      throw new Failure("log.unknown-outcome", "Nobody knows.", { definite: false });
+    }),
+  });
+  const sentAfter = engine.head();
+  unsure = true;
+  // `submission.expired` would tell a client that sent it once that it had no effect.
+  await expect(world.submit(engine, "a", acquire("T"), "t", sentAfter)).rejects.toMatchObject({
+    code: "log.unknown-outcome",
+    definite: false,
+  });
+  expect(await world.submit(engine, "a", acquire("T"), "t", sentAfter)).toMatchObject({
+    rejection: { code: "submission.expired" },
+  });
+});
+
+it("serves those who wait behind one whose task was closed meanwhile", async () => {
+  const engine = await world.engine();
+  await world.submit(engine, "a", { type: "task.declare", task: "J", title: "j" });
+  await world.submit(engine, "a", acquire("X", { scope: { paths: ["src"] } }));
+  const vain = world.submit(
+    engine,
+    "b",
+    acquire("Y", { scope: { paths: ["src/a"] }, task: "J", waitMs: 5000 }),
+  );
+  const next = world.submit(engine, "c", acquire("X", { waitMs: 5000 }));
+  await settle();
+  await world.submit(engine, "a", { type: "task.cancel", task: "J" });
+  await world.submit(engine, "a", { type: "claim.release", claim: "X" });
+  expect(await vain).toMatchObject({ ok: false, rejection: { code: "task.not-open" } });
+  await settle();
+  expect(engine.state().claims.live.get("X")?.holder).toBe("c");
+  expect(await next).toMatchObject({ ok: true, claim: "X" });
+});
+
 it("never calls a submission without effect because its entry is no longer kept", async () => {
   const engine = await world.engine();
   for (const id of ["s", "t", "u"]) await world.submit(engine, "a", acquire(id), id);
