@@ -1,6 +1,7 @@
 /**
- * `relay`: bytes, and tokens, of the feed against the JSON entry notifications a follower gets, lossless, on the fleet
- * trace: each change is a claim of its paths, released by its agent some changes later.
+ * `relay`: bytes, and tokens, of the feed against the JSON entry notifications a follower gets,
+ * lossless, on the fleet trace: each change is a claim of its paths, released by its agent some
+ * changes later.
  *
  * Tokens are o200k_base, where `gpt-tokenizer` is installed; it is no dependency.
  */

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME… [--against redis,postgres,etcd,mosquitto]`: runs the named benchmarks, or lists
+ * `npm run bench -- NAME… [--against redis,postgres] [--scale X]`: runs the named benchmarks, or lists
  * them.
  */
 import { readdirSync } from "node:fs";
@@ -48,5 +48,8 @@ async function main(args: readonly string[]): Promise<void> {
     await bench.run({ against, scale });
   }
 }
+
+// Ended from outside, what was started and made for a benchmark goes, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
