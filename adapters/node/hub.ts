@@ -109,7 +109,10 @@ interface SharedWeb {
   readonly urls: readonly string[];
 }
 
-/** Where there is a broker and a web server, the broker is reached over WebSocket, too: `/mqtt` on its port. */
+/**
+ * Where there is a broker and a web server, the broker is reached over WebSocket, too: `/mqtt` on its
+ * port.
+ */
 async function shareWeb(
   urls: readonly string[],
   anyPort: boolean,

@@ -1,6 +1,7 @@
 /**
- * Metrics of a hub, for Prometheus: counts and times only. No label names a path, a task, a claim or an agent, so their
- * number is bounded by the program, and the page tells nobody anything about the fleet's work.
+ * Metrics of a hub, for Prometheus: counts and times only. No label names a path, a task, a claim or
+ * an agent, so their number is bounded by the program, and the page tells nobody anything about the
+ * fleet's work.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Engine } from "../../core/engine/engine.ts";

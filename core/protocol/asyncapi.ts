@@ -1,6 +1,6 @@
 /**
- * AsyncAPI 3.0 of the WebSocket transport, made from the tables that the program itself checks with. The frames are
- * the same on every other transport.
+ * AsyncAPI 3.0 of the WebSocket transport, made from the tables that the program itself checks with.
+ * The frames are the same on every other transport.
  */
 import { componentName, entrySchema, eventSchemas, methodSchemas } from "./openapi.ts";
 

@@ -18,7 +18,8 @@ const error = {
     code: {
       type: "integer",
       description:
-        "1: refused, `data` says why. 2: it may have happened, ask again under the same submission. 3: it did not happen.",
+        "1: refused, `data` says why. 2: it may have happened, ask again under the same submission. " +
+        "3: it did not happen.",
     },
     message: { type: "string", description: "For people: what, who, until when, and what to do instead." },
     data: { type: "object", properties: { code: { type: "string", description: "Stable, for programs." } } },

@@ -63,7 +63,10 @@ const RELAY =
   "const s=require('net').connect(+process.argv[1],'127.0.0.1');s.on('error',()=>process.exit(1));" +
   "process.stdin.pipe(s);s.pipe(process.stdout);s.on('close',()=>process.exit(0))";
 
-/** Each command started is a relay to a port here, behind which a hub sits on the standard streams of its own. */
+/**
+ * Each command started is a relay to a port here, behind which a hub sits on the standard streams of
+ * its own.
+ */
 async function stdioPlace(transport: Listening): Promise<TransportPlace> {
   const open = new Set<number>();
   const portOf = (url: string): number => Number(/(\d+)$/.exec(url)?.[1]);

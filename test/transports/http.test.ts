@@ -218,7 +218,12 @@ describe("POST /rpc", () => {
 
   test("gives up on an answer that does not come, without saying that nothing happened", async () => {
     const timers: (() => void)[] = [];
-    const clock = { after: (_ms: number, run: () => void) => (timers.push(run), () => undefined) };
+    const clock = {
+      after(_ms: number, run: () => void) {
+        timers.push(run);
+        return () => undefined;
+      },
+    };
     const { listen: listenHttp } = await import("../../transports/http/index.ts");
     const listener = await listenHttp("http://127.0.0.1:0", { clock }, (connection) =>
       connection.receive({

@@ -1,5 +1,6 @@
 /**
- * The spool: agents that only write files, whatever their file system, their crashes or their malice do to the files.
+ * The spool: agents that only write files, whatever their file system, their crashes or their malice
+ * do to the files.
  */
 import { execFile } from "node:child_process";
 import {

@@ -1,7 +1,9 @@
 /**
- * Calling a hub over HTTP: a link, whose stream brings the hub's frames and whose POSTs bring ours, in order.
+ * Calling a hub over HTTP: a link, whose stream brings the hub's frames and whose POSTs bring ours, in
+ * order.
  *
- * For scripts that ask now and then `POST /rpc` is simpler; this is for a whole session where WebSocket is not to be had.
+ * For scripts that ask now and then `POST /rpc` is simpler; this is for a whole session where
+ * WebSocket is not to be had.
  */
 import {
   Agent as HttpAgent,
@@ -19,8 +21,8 @@ import { LinkConnection, type Post } from "./link-connection.ts";
 const REFUSAL_WORDS_MAX = 400;
 
 /**
- * Connects to `http://HOST:PORT` or `https://…` and fails at the first try: `hub.unreachable` when nobody answers in
- * time, `hub.refused` when the server opens no link, `usage` when the url is none.
+ * Connects to `http://HOST:PORT` or `https://…` and fails at the first try: `hub.unreachable` when
+ * nobody answers in time, `hub.refused` when the server opens no link, `usage` when the url is none.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const base = baseOf(url);

@@ -14,7 +14,10 @@ import { RequestConnection } from "./request-connection.ts";
 /** Who looks on without saying who; with tokens, that needs one. */
 const ANYBODY = "observer";
 
-/** Streams entries until either side ends it. What the hub refuses is an error status before the stream begins. */
+/**
+ * Streams entries until either side ends it. What the hub refuses is an error status before the stream
+ * begins.
+ */
 export function streamEntries(
   exchange: Exchange,
   accept: Accept,
@@ -78,8 +81,8 @@ interface Question {
 }
 
 /**
- * What the query asks for; a sentence when it makes no sense. `agent` says who looks on where no header can, and beside
- * a header which agent's entries are wanted.
+ * What the query asks for; a sentence when it makes no sense. `agent` says who looks on where no
+ * header can, and beside a header which agent's entries are wanted.
  */
 function questionOf(
   query: URLSearchParams,
@@ -88,7 +91,8 @@ function questionOf(
 ): Question | string {
   for (const name of query.keys()) {
     if (!["after", "events", "agent", "about", "log"].includes(name)) {
-      return `there is no parameter ${JSON.stringify(name.slice(0, 50))}; there are after, events, agent, about and log`;
+      const known = "there are after, events, agent, about and log";
+      return `there is no parameter ${JSON.stringify(name.slice(0, 50))}; ${known}`;
     }
   }
   const resumed = typeof lastEventId === "string" && /^\d+$/.test(lastEventId) ? lastEventId : undefined;

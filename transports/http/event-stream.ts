@@ -12,7 +12,8 @@ const ROOM_BYTES = limits.connectionBufferBytesMax / 2;
 /** One event as it stands in the stream. */
 export function eventText(data: string, event?: string, id?: number): string {
   const lines = /[\r\n]/.test(data) ? data.split(/\r\n|\r|\n/).join("\ndata: ") : data;
-  return `${id === undefined ? "" : `id: ${id}\n`}${event === undefined ? "" : `event: ${event}\n`}data: ${lines}\n\n`;
+  const head = (id === undefined ? "" : `id: ${id}\n`) + (event === undefined ? "" : `event: ${event}\n`);
+  return `${head}data: ${lines}\n\n`;
 }
 
 /** What a stream tells the one who writes it. */

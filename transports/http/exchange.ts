@@ -85,7 +85,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class Bodies {
   #heldBytes = 0;
 
-  /** The text of a body of at most `bytesMax`. What is larger is read to its end and dropped, so that it is answered. */
+  /**
+   * The text of a body of at most `bytesMax`. What is larger is read to its end and dropped, so that
+   * it is answered.
+   */
   async read(
     request: IncomingMessage,
     bytesMax: number,

@@ -1,8 +1,10 @@
 /**
- * Links: whole sessions over HTTP, for `connect("http://…")`. `GET /link` streams the hub's frames as events, the
- * first of which names the link; `POST /link` brings the peer's, one a line; `DELETE /link` says goodbye.
+ * Links: whole sessions over HTTP, for `connect("http://…")`. `GET /link` streams the hub's frames as
+ * events, the first of which names the link; `POST /link` brings the peer's, one a line; `DELETE
+ * /link` says goodbye.
  *
- * One POST a frame could not carry a session: waits, follows, exclusive names and presence last longer than a request.
+ * One POST a frame could not carry a session: waits, follows, exclusive names and presence last longer
+ * than a request.
  */
 import { randomBytes } from "node:crypto";
 import { limits } from "../../core/limits.ts";

@@ -1,5 +1,6 @@
 /**
- * Listening for HTTP, on a port of its own or on a server that others share: the gate, the bounds, the table of paths.
+ * Listening for HTTP, on a port of its own or on a server that others share: the gate, the bounds, the
+ * table of paths.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,5 +1,6 @@
 /**
- * A connection of the hub's that is made of requests and answers: frames go in by one path and out by another.
+ * A connection of the hub's that is made of requests and answers: frames go in by one path and out by
+ * another.
  */
 import type {
   Closed,

@@ -1,5 +1,6 @@
 /**
- * `POST /rpc`: a frame in, its replies out. Every POST is a session of its own, opened for the agent of its headers.
+ * `POST /rpc`: a frame in, its replies out. Every POST is a session of its own, opened for the agent
+ * of its headers.
  */
 import { limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports/clock.ts";
@@ -83,7 +84,7 @@ class RpcCall {
     const { response, peer } = this.#exchange;
     if (!this.#opened && peer.agent === undefined) {
       const words =
-        "Say who you are: with the header Holdfast-Agent, or with session.open as the first request of a batch.";
+        "Say who you are: in the header Holdfast-Agent, or by session.open as the first of a batch.";
       const refusal = errorReply(this.#onlyId(), codes.rejection, words, { code: "session.not-open" });
       answer(response, 401, refusal, headersOf(refusal.error));
       return;

@@ -1,8 +1,9 @@
 /**
  * The web server that HTTP and WebSocket share: its port, and the patience it has with slow peers.
  *
- * Plain node:http, no framework: there are eight fixed paths, and what matters here (back-pressure, aborts, bodies
- * cut at a limit, half-open peers) is below what a framework offers. Side by side, hono took 1.05 to 1.2 times the CPU.
+ * Plain node:http, no framework: there are eight fixed paths, and what matters here (back-pressure,
+ * aborts, bodies cut at a limit, half-open peers) is below what a framework offers. Side by side, hono
+ * took 1.05 to 1.2 times the CPU.
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -55,9 +56,9 @@ export function assertGuarded(place: WebPlace, hasTokens: boolean, url: string):
 }
 
 /**
- * Binds a server at the host and port of `http://HOST:PORT` or `ws://HOST:PORT`; port 0 takes a free one. Who answers
- * is added afterwards. Throws `usage` when the url is none, when the port is taken (`fields.taken`), or when others
- * than this machine could call without a token.
+ * Binds a server at the host and port of `http://HOST:PORT` or `ws://HOST:PORT`; port 0 takes a free
+ * one. Who answers is added afterwards. Throws `usage` when the url is none, when the port is taken
+ * (`fields.taken`), or when others than this machine could call without a token.
  */
 export async function openWebServer(
   url: string,

@@ -24,8 +24,9 @@ import { nextResponses } from "./responses.ts";
 import { closedBy } from "./spool-connection.ts";
 
 /**
- * Connects to `ndjson:DIR?agent=NAME`; the name may come from the options instead. A file of requests that an earlier
- * process of this agent left is replaced. Throws `hub.unreachable` when no hub answers in time, `usage` without a name.
+ * Connects to `ndjson:DIR?agent=NAME`; the name may come from the options instead. A file of requests
+ * that an earlier process of this agent left is replaced. Throws `hub.unreachable` when no hub answers
+ * in time, `usage` without a name.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const { root, agent = options.agent } = spoolPlace(url);

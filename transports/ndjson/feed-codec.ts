@@ -1,10 +1,12 @@
 /**
- * The feed's encoding: entries to lines of NDJSON and back, without loss, in about a third of the bytes and tokens.
+ * The feed's encoding: entries to lines of NDJSON and back, without loss, in about a third of the
+ * bytes and tokens.
  *
- * A file is self-contained. Its first line is the header, an object with `feed`. After it come three kinds of lines:
- * `{"t":N,"is":{…}}` declares template N; `{"seq":N}` says that the next entry's seq is not the one that follows;
- * and an entry is a list `[template, ms since the last entry, values…]`, with `[ms, wall ms beyond that]` in second
- * place where the wall clock went otherwise. Template 0 needs no declaration: its value is the entry as it is.
+ * A file is self-contained. Its first line is the header, an object with `feed`. After it come three
+ * kinds of lines: `{"t":N,"is":{…}}` declares template N; `{"seq":N}` says that the next entry's seq
+ * is not the one that follows; and an entry is a list `[template, ms since the last entry, values…]`,
+ * with `[ms, wall ms beyond that]` in second place where the wall clock went otherwise. Template 0
+ * needs no declaration: its value is the entry as it is.
  */
 import type { Entry } from "../../core/model/slice.ts";
 import { fillIn, fillOut, rules } from "./feed-template.ts";

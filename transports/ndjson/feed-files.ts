@@ -1,6 +1,6 @@
 /**
- * The files of a feed: `feed.ndjson`, the newest, and `feed.1.ndjson`, `feed.2.ndjson` …, each older than the one
- * before. Every one is self-contained; its header says which seq it follows on.
+ * The files of a feed: `feed.ndjson`, the newest, and `feed.1.ndjson`, `feed.2.ndjson` …, each older
+ * than the one before. Every one is self-contained; its header says which seq it follows on.
  */
 import { rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
@@ -51,8 +51,8 @@ export interface FeedPart {
 const LINE_BYTES_MAX = 4 * limits.frameBytesMax;
 
 /**
- * Opens the file in which the entry after a cursor is, or will be. `oldest`: the cursor is below all of them, and the
- * oldest follows on that seq. `undefined` when there is none yet.
+ * Opens the file in which the entry after a cursor is, or will be. `oldest`: the cursor is below all
+ * of them, and the oldest follows on that seq. `undefined` when there is none yet.
  */
 export async function openFeedAt(
   file: string,

@@ -21,8 +21,9 @@ export interface ReadFeedOptions {
 }
 
 /**
- * The entries of a feed after a cursor. Throws `log.horizon` (`fields.seq`: the first cursor that can be served) where
- * they are not there any more, `log.damaged` where a line in the middle is not what was written.
+ * The entries of a feed after a cursor. Throws `log.horizon` (`fields.seq`: the first cursor that can
+ * be served) where they are not there any more, `log.damaged` where a line in the middle is not what
+ * was written.
  */
 export async function* readFeed(file: string, options: ReadFeedOptions = {}): AsyncGenerator<Entry, void> {
   const { follow = false, signal, pollMs = limits.feedPollMs, fromOldest = false } = options;
@@ -55,7 +56,10 @@ export async function* readFeed(file: string, options: ReadFeedOptions = {}): As
   }
 }
 
-/** The entries of one file after a cursor, until it is at its end and, when following, not the newest any more. */
+/**
+ * The entries of one file after a cursor, until it is at its end and, when following, not the newest
+ * any more.
+ */
 async function* entriesOf(
   path: string,
   file: LineFile,
@@ -76,7 +80,8 @@ async function* entriesOf(
         const entry = decoder.decode(line.text);
         if (entry !== undefined && entry.seq > after) yield entry;
       } catch (error) {
-        const words = `The feed is damaged after entry ${decoder?.seq ?? "none"}: ${(error as Error).message}.`;
+        const why = (error as Error).message;
+        const words = `The feed is damaged after entry ${decoder?.seq ?? "none"}: ${why}.`;
         throw new Failure("log.damaged", words, { fields: { seq: decoder?.seq ?? 0 }, cause: error });
       }
     }
@@ -100,7 +105,7 @@ function isOver(signal: AbortSignal | undefined): boolean {
 }
 
 function horizon(file: string, seq: number): Failure {
-  const words = `The feed ${file} begins after entry ${seq}; read on from there, or ask the hub for what was before.`;
+  const words = `The feed ${file} begins after entry ${seq}; read on from there, or ask the hub for the rest.`;
   return new Failure("log.horizon", words, { fields: { seq } });
 }
 

@@ -1,8 +1,10 @@
 /**
- * Templates: what entries of one kind have in common, declared in the feed file once, with rules where they differ.
+ * Templates: what entries of one kind have in common, declared in the feed file once, with rules where
+ * they differ.
  *
- * A template is the entry itself (without seq and times) in which some values are replaced by rules, strings that
- * begin with `$`. A string of the entry's own that begins so is written with a second `$`.
+ * A template is the entry itself (without seq and times) in which some values are replaced by rules,
+ * strings that begin with `$`. A string of the entry's own that begins so is written with a second
+ * `$`.
  */
 import { tables } from "../../core/model/model.ts";
 import type { Entry } from "../../core/model/slice.ts";

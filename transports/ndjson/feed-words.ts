@@ -1,6 +1,6 @@
 /**
- * What a feed file has said so far: the words, folders and facts its next lines may refer to. Encoder and decoder keep
- * the same, each from the lines alone, so a reader needs nothing but the file.
+ * What a feed file has said so far: the words, folders and facts its next lines may refer to. Encoder
+ * and decoder keep the same, each from the lines alone, so a reader needs nothing but the file.
  */
 import type { Entry } from "../../core/model/slice.ts";
 

@@ -72,8 +72,9 @@ export class FeedWriter {
   }
 
   /**
-   * Appends entries, which follow on the last one in the order of the log. Those that are there already are passed
-   * over. Rejects when the disk does; then nothing is certain, and the feed is to be opened again.
+   * Appends entries, which follow on the last one in the order of the log. Those that are there
+   * already are passed over. Rejects when the disk does; then nothing is certain, and the feed is to
+   * be opened again.
    */
   async append(entries: readonly Entry[]): Promise<void> {
     const { feedBytesMax = limits.feedBytesMax } = this.#options;

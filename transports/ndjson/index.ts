@@ -7,7 +7,10 @@ export { connect } from "./connector.ts";
 export type { SpoolListenOptions } from "./listener.ts";
 export { listen } from "./listener.ts";
 
-/** What this transport can do. A file takes everything, so nobody is pushed back; old responses are dropped instead. */
+/**
+ * What this transport can do. A file takes everything, so nobody is pushed back; old responses are
+ * dropped instead.
+ */
 export const abilities: Abilities = {
   binary: false,
   backpressure: false,

@@ -1,6 +1,7 @@
 /**
- * A file of lines that somebody else appends to, read by position and stat alone: whole lines once each, however the
- * writer's bytes arrive. It needs neither locks nor notifications nor atomic appends.
+ * A file of lines that somebody else appends to, read by position and stat alone: whole lines once
+ * each, however the writer's bytes arrive. It needs neither locks nor notifications nor atomic
+ * appends.
  */
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
@@ -8,10 +9,16 @@ import { limits } from "../../core/limits.ts";
 import { type Line, lineOf } from "./lines.ts";
 
 const NEWLINE = 0x0a;
-/** Bytes before the position that must still be what they were: else somebody wrote the file anew in place. */
+/**
+ * Bytes before the position that must still be what they were: else somebody wrote the file anew in
+ * place.
+ */
 const TAIL_BYTES = 64;
 const CHUNK_BYTES = 256 * 1024;
-/** A file system may show a write's length before its bytes, as zeros; after so many looks they are taken for real. */
+/**
+ * A file system may show a write's length before its bytes, as zeros; after so many looks they are
+ * taken for real.
+ */
 const ZERO_LOOKS = 200;
 
 /** Where a reader stands in a file, to be kept while it is closed. */
@@ -36,8 +43,8 @@ export interface PlacedLine {
 export class Untrusted extends Error {}
 
 /**
- * Opens a regular file for reading, or throws `Untrusted`: a link, a device, a file of a different owner than `uid`, or
- * one with several names. `undefined` where there is none.
+ * Opens a regular file for reading, or throws `Untrusted`: a link, a device, a file of a different
+ * owner than `uid`, or one with several names. `undefined` where there is none.
  */
 export async function openTrusted(path: string, uid?: number): Promise<FileHandle | undefined> {
   let handle: FileHandle;

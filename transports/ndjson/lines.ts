@@ -22,7 +22,10 @@ export function lineOf(bytes: Uint8Array, bytesMax: number = limits.frameBytesMa
   }
 }
 
-/** A frame as a line of its own, with its end. In JSON a line break only stands where a blank means the same. */
+/**
+ * A frame as a line of its own, with its end. In JSON a line break only stands where a blank means the
+ * same.
+ */
 export function lineFor(frame: string): string {
   return `${/[\r\n]/.test(frame) ? frame.replace(/[\r\n]/g, " ") : frame}\n`;
 }

@@ -15,7 +15,10 @@ export interface SpoolListenOptions {
   readonly spool?: Partial<SpoolBounds>;
 }
 
-/** Serves `ndjson:DIR`, which is made when there is none. Throws `usage`; `fields.taken` when another process does. */
+/**
+ * Serves `ndjson:DIR`, which is made when there is none. Throws `usage`; `fields.taken` when another
+ * process does.
+ */
 export async function listen(url: string, options: SpoolListenOptions, accept: Accept): Promise<Listener> {
   const { root } = spoolPlace(url);
   await makeFolder(join(root, NOTES));

@@ -9,8 +9,9 @@ import { Failure } from "../../core/failures.ts";
 const own = new Set<string>();
 
 /**
- * Takes the lock that a file stands for; the returned function gives it back. One whose process is gone is taken over.
- * Throws `usage` (`fields.taken`) while another process, or another part of this one, has it.
+ * Takes the lock that a file stands for; the returned function gives it back. One whose process is
+ * gone is taken over. Throws `usage` (`fields.taken`) while another process, or another part of this
+ * one, has it.
  */
 export function takeLock(path: string, what: string): () => void {
   const text = JSON.stringify({ pid: process.pid, host: hostname() });

@@ -4,7 +4,10 @@
 import { readFile } from "node:fs/promises";
 import type { Note } from "./spool-agent.ts";
 
-/** A note that was kept; `undefined` when there is none that makes sense, and the file is read from its start. */
+/**
+ * A note that was kept; `undefined` when there is none that makes sense, and the file is read from its
+ * start.
+ */
 export async function readNote(path: string): Promise<Note | undefined> {
   try {
     const note = JSON.parse(await readFile(path, "utf8")) as Partial<Note>;

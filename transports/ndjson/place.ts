@@ -25,8 +25,9 @@ export function spoolPlace(url: string): { readonly root: string; readonly agent
 }
 
 /**
- * The folder of an agent: its name where that is made of letters, digits, `.`, `_` and `-` and begins with no dot,
- * else percent-encoded. Different names have different folders. Throws `usage` for one that is too long.
+ * The folder of an agent: its name where that is made of letters, digits, `.`, `_` and `-` and begins
+ * with no dot, else percent-encoded. Different names have different folders. Throws `usage` for one
+ * that is too long.
  */
 export function folderOf(agent: string): string {
   let folder = "";

@@ -1,6 +1,6 @@
 /**
- * Lines of a spool as a session needs them: opened for the agent, each command under a submission of its own, and
- * counted until it is answered.
+ * Lines of a spool as a session needs them: opened for the agent, each command under a submission of
+ * its own, and counted until it is answered.
  */
 import { createHash } from "node:crypto";
 import { tables } from "../../core/model/model.ts";
@@ -47,7 +47,10 @@ export interface Ready {
   readonly needsSession: boolean;
 }
 
-/** Makes a line ready, or says what is wrong with it. `origin` names the file, so that a new one begins anew. */
+/**
+ * Makes a line ready, or says what is wrong with it. `origin` names the file, so that a new one begins
+ * anew.
+ */
 export function readyLine(text: string, origin: string): Ready | { readonly problem: string } {
   const decoded = decode(text);
   if ("problem" in decoded) return { problem: `is ${decoded.problem}` };
@@ -70,8 +73,9 @@ export function readyLine(text: string, origin: string): Ready | { readonly prob
 }
 
 /**
- * The same line of the same file is the same submission: read again after a restart, or written twice by a medium that
- * repeats, it has one effect. So a request that is meant anew needs another id, as JSON-RPC asks for anyway.
+ * The same line of the same file is the same submission: read again after a restart, or written twice
+ * by a medium that repeats, it has one effect. So a request that is meant anew needs another id, as
+ * JSON-RPC asks for anyway.
  */
 function submissionOf(text: string, at: number, origin: string): string {
   return createHash("sha256").update(`${origin}\n${at}\n${text}`).digest("base64url").slice(0, 22);
@@ -89,7 +93,10 @@ function isRequest(message: unknown): message is AnyRequest {
   );
 }
 
-/** Id of the `session.open` made for an agent that did not send one; its reply is not the agent's business. */
+/**
+ * Id of the `session.open` made for an agent that did not send one; its reply is not the agent's
+ * business.
+ */
 export const OPENING = "spool:open";
 
 /** The frame that opens a session for an agent. */

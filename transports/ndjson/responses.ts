@@ -143,7 +143,10 @@ export class Responses {
   }
 }
 
-/** The next file for a reader that has read one to its end: the one rotated after it, else the current one. */
+/**
+ * The next file for a reader that has read one to its end: the one rotated after it, else the current
+ * one.
+ */
 export async function nextResponses(
   folder: string,
   ino: number,

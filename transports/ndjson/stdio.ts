@@ -8,7 +8,10 @@ import { limits } from "../../core/limits.ts";
 import type { Abilities, Accept, Connection, ConnectOptions, Listener } from "../../core/ports/transport.ts";
 import { StdioConnection } from "./stdio-connection.ts";
 
-/** What this transport can do: a pipe ends, and nobody learns why. `session.close` is how a client says goodbye. */
+/**
+ * What this transport can do: a pipe ends, and nobody learns why. `session.close` is how a client says
+ * goodbye.
+ */
 export const abilities: Abilities = {
   binary: false,
   backpressure: true,
@@ -42,9 +45,9 @@ export async function listen(url: string, options: StdioListenOptions, accept: A
 }
 
 /**
- * Starts the command, whose words are separated by blanks and may be quoted; no shell is asked. Its standard error is
- * passed on. It ends when its input does; one that stays is killed after `limits.closeMs`. Throws `hub.unreachable`
- * when it cannot be started, `usage` when there is none.
+ * Starts the command, whose words are separated by blanks and may be quoted; no shell is asked. Its
+ * standard error is passed on. It ends when its input does; one that stays is killed after
+ * `limits.closeMs`. Throws `hub.unreachable` when it cannot be started, `usage` when there is none.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const [command, ...args] = wordsOf(url.slice(url.indexOf(":") + 1));
@@ -80,7 +83,10 @@ function seeOff(child: ChildProcess): void {
   child.once("exit", () => clearTimeout(kill));
 }
 
-/** The words of a command line: blanks separate, quotes keep together, a backslash keeps the next character. */
+/**
+ * The words of a command line: blanks separate, quotes keep together, a backslash keeps the next
+ * character.
+ */
 export function wordsOf(text: string): string[] {
   const words: string[] = [];
   const pattern = /(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/gs;
