@@ -5,6 +5,8 @@
 export type { AskOptions, Reply } from "./client/ask.ts";
 export type { CallOptions } from "./client/calls.ts";
 export { Client, type ClientOptions, type Notice, openClient } from "./client/client.ts";
+export type { DocumentNotice, DocumentOptions, SharedDocument } from "./client/document.ts";
+export type { Shown } from "./client/document-copy.ts";
 export { Following, type FollowOptions } from "./client/following.ts";
 export { Lease, type LeaseOptions, type LostReason } from "./client/lease.ts";
 export type { Welcome } from "./client/link.ts";

@@ -11,6 +11,7 @@ import type { Connection } from "../ports/transport.ts";
 import type { Incoming } from "../protocol/frame.ts";
 import { type AskOptions, ask, type Reply } from "./ask.ts";
 import { type CallOptions, Calls } from "./calls.ts";
+import type { DocumentOptions, SharedDocument } from "./document.ts";
 import type { Following, FollowOptions } from "./following.ts";
 import { Follows } from "./follows.ts";
 import { acquireLease, type Lease, type LeaseOptions, type Lessor } from "./lease.ts";
@@ -186,6 +187,28 @@ export class Client {
   /** Acquires a claim and keeps it until it is released or lost. */
   lease(claim: string, options: LeaseOptions = {}): Promise<Lease> {
     return acquireLease(this.lessor, claim, options);
+  }
+
+  /**
+   * Opens a document to edit: its text is held here, edits take effect at once and are merged with others'. Rejects with
+   * `Refused` (`document.unknown`) or `Failure`.
+   */
+  async document(id: string, options: DocumentOptions = {}): Promise<SharedDocument> {
+    // Loaded when it is needed: most programs edit nothing.
+    const { openDocument } = await import("./document.ts");
+    const { chance } = this.options;
+    const { agent, clock } = this;
+    return openDocument(
+      {
+        agent,
+        clock,
+        call: (method, params, more) => this.call(method, params, more),
+        follow: (more) => this.follow(more),
+        submissionId: () => chance.id(),
+      },
+      id,
+      options,
+    );
   }
 
   /** Requests something of an agent and resolves with its result; `hub.timeout` when none comes in time. */

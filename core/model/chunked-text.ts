@@ -55,6 +55,18 @@ export class ChunkedText {
     return Number.NaN;
   }
 
+  /** Whether a change begins or ends inside a surrogate pair. */
+  cutsPair(changes: Changes): boolean {
+    for (const { from, to = from } of changes) {
+      if (this.isInPair(from) || (to !== from && this.isInPair(to))) return true;
+    }
+    return false;
+  }
+
+  private isInPair(offset: number): boolean {
+    return (this.codeAt(offset) & 0xfc00) === 0xdc00 && (this.codeAt(offset - 1) & 0xfc00) === 0xd800;
+  }
+
   /** The text after changes that are canonical for it. */
   apply(changes: Changes): ChunkedText {
     if (changes.length > SPLICES_MAX) return ChunkedText.of(applyChanges(this.toString(), changes));

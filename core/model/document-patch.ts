@@ -54,7 +54,7 @@ export function patchBlock(state: State, command: PatchBlock, context: Context):
   }
   if (asked.length === 0) return accept();
   const mapped = base === version ? { changes: asked, met: [] } : mapToNow(block, base, asked);
-  if (cutsPair(block, mapped.changes)) return reject("block.out-of-range", { ...where, version });
+  if (block.text.cutsPair(mapped.changes)) return reject("block.out-of-range", { ...where, version });
   if (mapped.met.length > 0 && command.onConflict === "reject") {
     return reject("block.conflict", { ...where, version, base, mine: shown(asked), theirs: theirs(mapped) });
   }
@@ -115,18 +115,6 @@ function mapOver(asked: Changes, since: readonly Patch[]): Mapped {
 function moved({ from, to }: Range, over: Changes): Range {
   const start = mapOffset(from, over, false);
   return { from: start, to: Math.max(start, mapOffset(to, over, true)) };
-}
-
-/** Whether a change begins or ends inside a surrogate pair of the text as it is now. */
-function cutsPair({ text }: Block, changes: Changes): boolean {
-  for (const { from, to = from } of changes) {
-    if (isInside(text, from) || (to !== from && isInside(text, to))) return true;
-  }
-  return false;
-}
-
-function isInside(text: Block["text"], offset: number): boolean {
-  return (text.codeAt(offset) & 0xfc00) === 0xdc00 && (text.codeAt(offset - 1) & 0xfc00) === 0xd800;
 }
 
 /** The event of a patch that fits now. */
