@@ -1,12 +1,8 @@
 /**
- * The engine: the host loop around log, clock, sequencer and sessions.
- *
- * One append is in flight at a time. What is durable is folded, then answered, then shown to followers, in
- * that order and in log order. An append whose outcome is unknown stops everything until the log was read
- * again.
+ * The engine: log, clock, sequencer and sessions put together, as programs and transports use them.
  */
 import type { Observable } from "rxjs";
-import { assert, Failure } from "../failures.ts";
+import { Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
 import { afterShown, answerOf, type Command, queries, type State, sinceThen } from "../model/model.ts";
 import type { Asker, Entry } from "../model/slice.ts";
@@ -16,10 +12,12 @@ import type { Connection } from "../ports/transport.ts";
 import { fingerprint } from "../protocol/fingerprint.ts";
 import { Admission } from "./admission.ts";
 import { HUB } from "./batch.ts";
+import { compact } from "./compaction.ts";
 import { type Contact, Contacts } from "./contact.ts";
 import { History } from "./history.ts";
 import type { Host } from "./host.ts";
 import { LogTime } from "./log-time.ts";
+import { asFailure, Loop } from "./loop.ts";
 import { Names } from "./names.ts";
 import { counted, type EngineOptions, type Submission, unfit } from "./options.ts";
 import { Presences } from "./presences.ts";
@@ -66,19 +64,12 @@ export class Engine implements Host {
   private readonly streams: Streams;
   private readonly snapshots: Snapshots;
   private readonly time: LogTime;
+  private readonly loop: Loop;
   /** Agents whose delivery is being written down. */
   private readonly delivering = new Set<string>();
-  private running = false;
-  private scheduled = false;
-  private stale = true;
-  /** Others wrote since it was last made sure that nothing is owed. */
-  private foreign = false;
-  private unwritable: { readonly failure: Failure; readonly untilMs: number } | undefined;
-  private dead: Failure | undefined;
   private stopWatching: Cancel = () => {};
   private stopTicking: Cancel = () => {};
-  private idle: (() => void)[] = [];
-  private hold: Cancel | undefined;
+  private compacting: Promise<void> = Promise.resolve();
 
   constructor(options: EngineOptions, sequencer: Sequencer, ageMs: number) {
     const { log, clock, chance, hash } = options;
@@ -106,6 +97,17 @@ export class Engine implements Host {
       head: () => this.head(),
       pause: () => this.pause(),
     });
+    this.loop = new Loop({
+      log,
+      clock,
+      time: this.time,
+      sequencer,
+      tail: this.tail,
+      published: (entries, own) => this.published(entries, own),
+      died: (failure) => this.died(failure),
+      report: options.report,
+      onAppend: options.onAppend,
+    });
     this.presences = new Presences(this, log);
     this.streams = new Streams(() => this.state());
     this.snapshots = new Snapshots({
@@ -119,10 +121,7 @@ export class Engine implements Host {
   /** Writes the first entry of a new log and starts to serve. */
   async begin(): Promise<void> {
     const { log, chance, settings = {} } = this.options;
-    this.stopWatching = log.watch(() => {
-      this.stale = true;
-      this.kick();
-    });
+    this.stopWatching = log.watch(() => this.loop.wake());
     if (this.sequencer.fold.seq === 0) {
       await this.own({ type: "log.create", log: chance.id(), settings });
     }
@@ -132,7 +131,7 @@ export class Engine implements Host {
 
   get status(): EngineStatus {
     if (this.dead !== undefined) return this.dead.code === "closed" ? "closed" : "failed";
-    const code = this.unwritable?.failure.code;
+    const code = this.loop.trouble?.code;
     if (code === undefined) return "serving";
     return code === "log.read-only" ? "read-only" : code === "log.full" ? "full" : "unknown";
   }
@@ -227,16 +226,11 @@ export class Engine implements Host {
   }
 
   propose(proposal: Proposal): void {
-    if (this.dead !== undefined) return proposal.settle(this.dead);
-    this.sequencer.propose(counted(proposal, this.options));
-    this.hold ??= this.clock.hold?.();
-    this.kick();
+    this.loop.propose(counted(proposal, this.options));
   }
 
   ask(read: Read): void {
-    if (this.dead !== undefined) return read.settle(this.dead);
-    this.sequencer.ask(read);
-    this.kick();
+    this.loop.ask(read);
   }
 
   /** Submits a command of the engine's own. */
@@ -278,8 +272,7 @@ export class Engine implements Host {
 
   /** Resolves when everything that was submitted so far has been answered. */
   settled(): Promise<void> {
-    if (this.sequencer.pending === 0 && !this.running) return Promise.resolve();
-    return new Promise((resolve) => this.idle.push(resolve));
+    return this.loop.settled();
   }
 
   /** Stops serving: answers what is in flight, closes every session, and leaves the log open. */
@@ -291,7 +284,8 @@ export class Engine implements Host {
     for (const session of this.sessions.all()) session.close("shutting-down");
     await this.presences.end();
     await this.settled();
-    this.die(new Failure("closed", "The hub was closed."));
+    this.loop.die(new Failure("closed", "The hub was closed."));
+    await this.compacting;
     await this.snapshots.end();
   }
 
@@ -328,139 +322,25 @@ export class Engine implements Host {
     return undefined;
   }
 
-  /** Makes sure the loop runs soon. */
-  private kick(): void {
-    if (this.running || this.scheduled || this.dead !== undefined) return;
-    this.scheduled = true;
-    this.clock.soon(() => {
-      this.scheduled = false;
-      if (!this.running) this.run().catch((error) => this.die(asFailure(error)));
-    });
-  }
-
-  private async run(): Promise<void> {
-    this.running = true;
-    try {
-      while (this.dead === undefined) {
-        if (this.stale) await this.catchUp();
-        const ready = this.sequencer.ready(this.nowMs(), this.clock.wallMs(), this.blocked());
-        if (ready === undefined) {
-          if (this.stale) continue;
-          break;
-        }
-        if (ready.entries.length > 0) await this.append(ready.entries, ready.after);
-        else await this.confirm(ready.after);
-      }
-    } finally {
-      this.running = false;
-      if (this.sequencer.pending === 0) {
-        for (const resolve of this.idle.splice(0)) resolve();
-        if (this.sequencer.waiters === 0) this.letGo();
-      }
-    }
-  }
-
-  /** Nobody here waits for an answer: the process may end. */
-  private letGo(): void {
-    this.hold?.();
-    this.hold = undefined;
-  }
-
-  private async append(entries: readonly Entry[], after: number): Promise<void> {
-    const startedMs = this.clock.monotonicMs();
-    try {
-      const result = await this.log.append(entries, after);
-      this.options.onAppend?.(entries.length, this.clock.monotonicMs() - startedMs);
-      if (!result.appended) return this.learn(await this.gap(), true);
-      this.unwritable = undefined;
-      this.time.looked(startedMs);
-      this.committed(entries);
-    } catch (error) {
-      const failure = asFailure(error);
-      if (failure.code === "fold.failed") throw failure;
-      await this.appendFailed(failure);
-    }
-  }
-
-  /** Nothing to append: the head must not have moved past what was decided on (LO4). */
-  private async confirm(after: number): Promise<void> {
-    const askedMs = this.clock.monotonicMs();
-    if (this.log.shared && (await this.log.head()) !== after) return this.learn(await this.gap(), true);
-    this.time.looked(askedMs);
-    this.committed([]);
-  }
-
-  private committed(entries: readonly Entry[]): void {
-    this.sequencer.committed();
-    this.tail.add(entries);
-    this.publish(entries);
-  }
-
-  private publish(entries: readonly Entry[]): void {
-    if (entries.length === 0) return;
+  private published(entries: readonly Entry[], own: boolean): void {
     this.subscriptions.publish();
     this.streams.publish(entries);
     this.snapshots.consider();
+    if (own) this.compactFor(entries);
   }
 
-  /** What others wrote since. */
-  private async gap(): Promise<readonly Entry[]> {
-    const askedMs = this.clock.monotonicMs();
-    const gap: Entry[] = [];
-    for await (const entries of this.log.read(this.head())) gap.push(...entries);
-    const newest = gap[gap.length - 1];
-    // Should yet another append come between, the age is its own and too short: then ours loses, and we ask again.
-    if (newest !== undefined) this.time.learn(newest.atMs, await this.log.ageMs());
-    this.time.looked(askedMs);
-    return gap;
-  }
-
-  /** Folds what others wrote, then shows it; `lost`: a batch of our own must be decided again. */
-  private learn(gap: readonly Entry[], lost: boolean): void {
-    this.foreign ||= gap.length > 0;
-    if (lost) this.sequencer.behind(gap);
-    else this.sequencer.learn(gap);
-    this.tail.add(gap);
-    this.publish(gap);
-  }
-
-  private async catchUp(): Promise<void> {
-    this.stale = false;
-    if ((await this.log.head()) > this.head()) this.learn(await this.gap(), false);
-  }
-
-  private async appendFailed(failure: Failure): Promise<void> {
-    if (failure.definite) {
-      this.unwritable = { failure, untilMs: this.clock.monotonicMs() + RETRY_MS };
-      return this.sequencer.failed(failure);
+  /** Drops old entries where an operator's command of ours says so; only one of several engines must. */
+  private compactFor(entries: readonly Entry[]): void {
+    for (const event of entries.flatMap(({ events }) => events)) {
+      if (event.type !== "log.compacted") continue;
+      const { beforeMs } = event;
+      this.compacting = this.compacting
+        .then(() => compact(this.log, this.snapshots, beforeMs, () => this.pause()))
+        .then(
+          () => undefined,
+          (error) => this.options.report?.("compaction", error),
+        );
     }
-    this.options.report?.("append", failure);
-    this.sequencer.doubt();
-    for (;;) {
-      try {
-        await this.log.reopen();
-        this.learn(await this.gap(), true);
-        this.sequencer.owe();
-        return;
-      } catch (error) {
-        const again = asFailure(error);
-        if (again.code !== "log.unknown-outcome") throw again;
-        await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
-        assert(this.dead === undefined, "closed while the outcome of an append was unknown");
-      }
-    }
-  }
-
-  /** Why nothing can be appended right now; it is tried again after a while. */
-  private blocked(): Failure | undefined {
-    if (this.unwritable === undefined) return undefined;
-    if (
-      this.unwritable.failure.code !== "log.read-only" &&
-      this.clock.monotonicMs() >= this.unwritable.untilMs
-    ) {
-      return undefined;
-    }
-    return this.unwritable.failure;
   }
 
   /** What is to be done even when nobody speaks: expiry, presence. */
@@ -469,21 +349,17 @@ export class Engine implements Host {
     this.stopTicking = this.clock.after(limits.expiryTickMs + jitterMs, () => {
       if (this.dead !== undefined) return;
       this.presences.check();
-      // Whoever wrote may have died between two appends of what belongs together.
-      if (this.foreign) this.sequencer.owe();
-      if (this.foreign || (this.sequencer.expiry.nextMs ?? Infinity) <= this.nowMs()) this.kick();
-      this.foreign = false;
+      this.loop.tick();
       this.tick();
     });
   }
 
-  private die(failure: Failure): void {
-    if (this.dead !== undefined) return;
-    this.dead = failure;
+  private get dead(): Failure | undefined {
+    return this.loop.dead;
+  }
+
+  private died(failure: Failure): void {
     if (failure.code !== "closed") this.options.report?.("stopped", failure);
-    this.sequencer.abandon(failure);
-    this.letGo();
-    for (const resolve of this.idle.splice(0)) resolve();
     this.streams.end();
     for (const session of this.sessions.all()) session.close("shutting-down");
   }
@@ -491,16 +367,4 @@ export class Engine implements Host {
   private pause(): Promise<void> {
     return new Promise((resolve) => this.clock.soon(resolve));
   }
-}
-
-/** How long a log that could not be written is left alone, in milliseconds. */
-const RETRY_MS = 1000;
-
-function asFailure(error: unknown): Failure {
-  if (error instanceof Failure) return error;
-  const words = error instanceof Error ? error.message : String(error);
-  return new Failure("fold.failed", `The hub stopped on a fault: ${words}`, {
-    definite: false,
-    cause: error,
-  });
 }

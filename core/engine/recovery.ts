@@ -20,11 +20,16 @@ export async function recover(log: EventLog, { receipts = true } = {}): Promise<
 }
 
 /**
- * The fold as it was right after entry `seq`, without receipts. Throws `log.horizon` when nothing tells any
+ * The fold as it was right after entry `seq`, without receipts unless they are wanted. Throws `log.horizon` when nothing tells any
  * more.
  */
-export async function foldAt(log: EventLog, seq: number, pause: () => Promise<void>): Promise<Fold> {
-  let fold = await newestSnapshot(log, seq, false);
+export async function foldAt(
+  log: EventLog,
+  seq: number,
+  pause: () => Promise<void>,
+  { receipts = false } = {},
+): Promise<Fold> {
+  let fold = await newestSnapshot(log, seq, receipts);
   if (fold.seq === seq) return settled(fold);
   const edit = new Edit();
   for await (const entries of log.read(fold.seq)) {

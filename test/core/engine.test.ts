@@ -4,8 +4,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openMemoryLog } from "../../adapters/log/memory.ts";
 import type { Engine } from "../../core/engine/engine.ts";
-import { limits } from "../../core/limits.ts";
 import { Failure } from "../../core/failures.ts";
+import { limits } from "../../core/limits.ts";
 import { entriesOf, settle, Talker, World } from "./world.ts";
 
 let world: World;
@@ -16,7 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const types = async () => (await entriesOf(await openMemoryLog(world.name))).flatMap((e) => e.events.map((v) => v.type));
+const types = async () =>
+  (await entriesOf(await openMemoryLog(world.name))).flatMap((e) => e.events.map((v) => v.type));
 const claim = (id: string, more: object = {}) => ({ type: "claim.acquire", claim: id, ...more }) as const;
 
 describe("the log", () => {
@@ -28,7 +29,10 @@ describe("the log", () => {
   it("LO2 CL9 writes an expiry of its own directly before the command it affects, in the same append", async () => {
     await world.submit(engine, "a", claim("T", { ttlMs: 1000 }));
     world.clock.nowMs += 999;
-    expect(await world.submit(engine, "b", claim("T"))).toMatchObject({ ok: false, rejection: { code: "claim.held" } });
+    expect(await world.submit(engine, "b", claim("T"))).toMatchObject({
+      ok: false,
+      rejection: { code: "claim.held" },
+    });
     world.clock.nowMs += 1;
     const granted = await world.submit(engine, "b", claim("T"));
     expect(granted).toMatchObject({ ok: true, seq: 4, epoch: 4 });
@@ -56,7 +60,11 @@ describe("the log", () => {
     const talker = new Talker(engine);
     await talker.open("a");
     const { result } = await talker.call("claim.acquire", { claim: "T", ttlMs: 5000 });
-    expect(result).toMatchObject({ nowMs: engine.nowMs(), remainingMs: 5000, expiresAtMs: engine.nowMs() + 5000 });
+    expect(result).toMatchObject({
+      nowMs: engine.nowMs(),
+      remainingMs: 5000,
+      expiresAtMs: engine.nowMs() + 5000,
+    });
     expect((await talker.call("claims.list")).result).toMatchObject({ nowMs: engine.nowMs() });
   });
   it("LO6 refuses cursors of another log, above the head, below the horizon", async () => {
@@ -76,6 +84,37 @@ describe("the log", () => {
       data: { code: "log.horizon", seq: 4 },
     });
     expect((await talker.call("log.read", { after: 4 })).result).toHaveProperty("items.length", 3);
+  });
+});
+
+describe("compaction", () => {
+  it("LO7 drops what lies below two verified snapshots; state, receipts and followers above it go on", async () => {
+    for (let i = 0; i < 6; i++)
+      await world.submit(engine, "a", claim(`T${i}`, { ttlMs: 3_600_000 }), `x${i}`);
+    await world.clock.advance(60_000, 1000);
+    const kept = await world.submit(engine, "a", claim("late"));
+    const talker = new Talker(engine);
+    await talker.open("b");
+    await talker.call("log.follow", { after: engine.head() });
+    expect(await world.submit(engine, "a", { type: "log.compact", keepMs: 30_000 })).toMatchObject({
+      rejection: { code: "agent.not-operator" },
+    });
+    expect(await world.submit(engine, "op", { type: "log.compact", keepMs: 30_000 })).toMatchObject({
+      ok: true,
+    });
+    await settle(60);
+    const log = await openMemoryLog(world.name);
+    const horizon = await log.horizon();
+    expect(horizon).toBeGreaterThanOrEqual(7);
+    expect(horizon).toBeLessThan(kept.ok ? kept.seq : 0);
+    expect((await log.snapshots.list()).length).toBe(2);
+    expect(talker.entries.at(-1)?.events[0]?.type).toBe("log.compacted");
+    await engine.close();
+    const next = await world.engine();
+    expect(next.state().claims.live.size).toBe(7);
+    const again = await world.submit(next, "a", claim("T1", { ttlMs: 3_600_000 }), "x1");
+    expect(again).toMatchObject({ ok: false, rejection: { code: "submission.expired" } });
+    expect(next.state().claims.live.get("T1")?.epoch).toBeLessThan(horizon + 1);
   });
 });
 
@@ -140,7 +179,11 @@ describe("presence", () => {
     rude.close("failed");
     await settle();
     await world.clock.advance(500);
-    expect([presence("polite"), presence("rude"), presence("silent")]).toEqual(["idle", "present", "present"]);
+    expect([presence("polite"), presence("rude"), presence("silent")]).toEqual([
+      "idle",
+      "present",
+      "present",
+    ]);
     await world.clock.advance(limits.brokenAfterMs);
     expect([presence("rude"), presence("silent")]).toEqual(["idle", "present"]);
     await world.clock.advance(limits.idleAfterMs);
@@ -177,7 +220,9 @@ describe("presence", () => {
     expect(presence("a")).toBe("idle");
   });
   it("AG8 another engine speaks for one that died, once its mark is stale", async () => {
-    const doomed = await world.engine({ clock: Object.create(world.clock, { after: { value: () => () => {} } }) });
+    const doomed = await world.engine({
+      clock: Object.create(world.clock, { after: { value: () => () => {} } }),
+    });
     await new Talker(doomed).open("a");
     await world.clock.advance(limits.idleAfterMs + limits.livenessStaleMs + 10_000, 1000);
     expect(presence("a")).toBe("idle");
@@ -205,7 +250,9 @@ describe("waiting", () => {
     const [expired, granted] = entries.slice(-2);
     expect(expired?.events[0]?.type).toBe("claim.expired");
     expect(granted).toMatchObject({ by: "hub", atMs: expired?.atMs, events: [{ closes: { agent: "b" } }] });
-    const due = entries.find((e) => e.events[0]?.type === "claim.granted")?.events[0] as { expiresAtMs: number };
+    const due = entries.find((e) => e.events[0]?.type === "claim.granted")?.events[0] as {
+      expiresAtMs: number;
+    };
     expect(expired?.atMs).toBeGreaterThanOrEqual(due.expiresAtMs);
     expect(expired?.atMs).toBeLessThanOrEqual(due.expiresAtMs + 1000);
   });
@@ -316,8 +363,16 @@ describe("bad input", () => {
     ["an unknown method", '{"jsonrpc":"2.0","id":1,"method":"claim.steal","params":{}}', -32601],
     ["a wrong type", '{"jsonrpc":"2.0","id":1,"method":"claim.acquire","params":{"claim":7}}', -32602],
     ["a missing field", '{"jsonrpc":"2.0","id":1,"method":"claim.acquire","params":{}}', -32602],
-    ["an unknown field", '{"jsonrpc":"2.0","id":1,"method":"claim.acquire","params":{"claim":"T","x":1}}', -32602],
-    ["a prototype key", '{"jsonrpc":"2.0","id":1,"method":"claim.acquire","params":{"claim":"T","__proto__":{}}}', -32602],
+    [
+      "an unknown field",
+      '{"jsonrpc":"2.0","id":1,"method":"claim.acquire","params":{"claim":"T","x":1}}',
+      -32602,
+    ],
+    [
+      "a prototype key",
+      '{"jsonrpc":"2.0","id":1,"method":"claim.acquire","params":{"claim":"T","__proto__":{}}}',
+      -32602,
+    ],
     ["a method of Object", '{"jsonrpc":"2.0","id":1,"method":"toString","params":{}}', -32601],
     ["deep nesting", `${"[".repeat(100_000)}`, -32700],
   ];
@@ -335,7 +390,9 @@ describe("bad input", () => {
   }
   it("commands before session.open and from those who only look on are refused", async () => {
     const talker = new Talker(engine);
-    expect((await talker.call("claim.acquire", { claim: "T" })).error).toMatchObject({ data: { code: "session.not-open" } });
+    expect((await talker.call("claim.acquire", { claim: "T" })).error).toMatchObject({
+      data: { code: "session.not-open" },
+    });
     await talker.open("a", { observe: true });
     expect((await talker.call("claims.list")).result).toBeDefined();
     expect((await talker.call("claim.acquire", { claim: "T" })).error).toMatchObject({
@@ -357,9 +414,15 @@ describe("a log in trouble", () => {
     const one = await world.engine({ log });
     await world.submit(one, "a", claim("T"));
     full = true;
-    await expect(world.submit(one, "a", claim("U"))).rejects.toMatchObject({ code: "log.full", definite: true });
+    await expect(world.submit(one, "a", claim("U"))).rejects.toMatchObject({
+      code: "log.full",
+      definite: true,
+    });
     expect(await one.query("claims.list", {})).toHaveProperty("items.length", 1);
-    expect(await world.submit(one, "b", claim("T"))).toMatchObject({ ok: false, rejection: { code: "claim.held" } });
+    expect(await world.submit(one, "b", claim("T"))).toMatchObject({
+      ok: false,
+      rejection: { code: "claim.held" },
+    });
     full = false;
     await world.clock.advance(2000);
     expect(await world.submit(one, "a", claim("U"))).toMatchObject({ ok: true });
