@@ -105,7 +105,7 @@ function horizonOf(error: unknown): number | undefined {
 }
 
 /** Writes entries as they come, a line an entry. */
-function shower({ out }: Command): (entry: Entry) => void {
+export function shower({ out }: Command): (entry: Entry) => void {
   return (entry) => out.data(entry, () => entryText(entry));
 }
 

@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import type { Settings } from "../../core/model/log.ts";
 import { transports } from "../../transports/index.ts";
+import { type ServedFeed, serveFeed } from "../node/feed.ts";
 import type { Hub } from "../node/hub.ts";
 import { serve } from "../node/hub.ts";
 import { tokenVerifier } from "../node/tokens.ts";
@@ -41,8 +42,17 @@ export const serveVerb: Run = async (command) => {
     report: (what, error) =>
       out.say(`${what}: ${error instanceof Error ? safeLine(error.message) : String(error)}`),
   });
+  const feedFile = args.text("feed");
+  let feed: ServedFeed | undefined;
   try {
     await configure(hub, settings, command);
+    if (feedFile !== undefined) {
+      feed = await serveFeed(hub.engine, hub.log, {
+        file: resolve(cwd, feedFile),
+        full: args.flag("feed-full"),
+        report: (error) => out.say(`The feed stopped: ${safeLine(String(error))}`),
+      });
+    }
     if (!inMemory) {
       writeHubFile(place.folder, {
         pid: process.pid,
@@ -56,6 +66,7 @@ export const serveVerb: Run = async (command) => {
     return await stopped;
   } finally {
     removeHubFile(place.folder, hub.engine.hub);
+    await feed?.close();
     await hub.close();
   }
 };

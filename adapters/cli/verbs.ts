@@ -26,6 +26,13 @@ export const verbs: { readonly [name: string]: Verb } = {
         about: "also serve agents that can only write files here",
       },
       {
+        name: "feed",
+        kind: "text",
+        value: "FILE",
+        about: "also write everything that happens to this compact file",
+      },
+      { name: "feed-full", kind: "flag", about: "show direct messages in it" },
+      {
         name: "token-file",
         kind: "text",
         value: "FILE",
@@ -248,6 +255,20 @@ export const verbs: { readonly [name: string]: Verb } = {
       ["holdfast log --follow --events 'claim.*' --json", "a line of JSON an entry"],
     ],
     load: async () => (await import("./past.ts")).logVerb,
+  },
+  feed: {
+    takes: "FILE",
+    arity: one,
+    about: "reads a feed that a hub writes, without asking any hub",
+    options: [
+      { name: "follow", kind: "flag", short: "f", about: "and what is written from here on" },
+      { name: "after", kind: "integer", value: "SEQ", about: "only what is after this entry" },
+    ],
+    examples: [
+      ["holdfast feed feed.ndjson", "all that the feed still has, a line an entry"],
+      ["holdfast feed feed.ndjson --after 120 --follow --json", "whole entries, as the log has them"],
+    ],
+    load: async () => (await import("./feed.ts")).feedVerb,
   },
   at: {
     takes: "SEQ|TIME",

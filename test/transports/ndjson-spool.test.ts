@@ -342,8 +342,10 @@ describe("a hostile agent", () => {
     await writeFile(secret, `${call("s", "claims.list")}\n`);
     await mkdir(join(root, "eve"));
     await symlink(secret, path("eve"));
+    const other = join(root, "other");
+    await writeFile(other, `${call("s", "claims.list")}\n`);
     await mkdir(join(root, "eva"));
-    await link(secret, path("eva"));
+    await link(other, path("eva"));
     const outside = await mkdtemp(join(tmpdir(), "holdfast-outside-"));
     await writeFile(join(outside, "requests.ndjson"), `${call("s", "claims.list")}\n`);
     await symlink(outside, join(root, "evo"));
