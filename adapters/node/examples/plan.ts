@@ -82,7 +82,7 @@ export async function declarePlan(client: Client): Promise<void> {
 
 async function declare(
   client: Client,
-  task: { readonly task: string; readonly title: string },
+  task: { readonly task: string; readonly title: string; readonly parent?: string },
 ): Promise<void> {
   try {
     await client.call("task.declare", task);
