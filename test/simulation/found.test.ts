@@ -85,7 +85,7 @@ it("answers a repeat from its entry, though the append of others beside it found
   expect(await again).toEqual({ ...granted, repeated: true });
 });
 
-it("says that it does not know when a stored append was called unknown and its receipt is forgotten", async () => {
+it("says that it does not know when an unknown append was stored and its receipt forgotten", async () => {
   const log = await openMemoryLog(world.name, { clock: world.clock });
   const other = await world.engine({ settings: { receiptsMax: 1 } });
   let unsure = false;
@@ -143,7 +143,7 @@ it("never calls a submission without effect because its entry is no longer kept"
   });
 });
 
-it("does not tell a program that nothing happened when only its second try certainly had no effect", async () => {
+it("does not say that nothing happened when only the second try certainly had no effect", async () => {
   let dials = 0;
   const dial = async () => {
     dials += 1;

@@ -169,7 +169,7 @@ export class Judge {
       this.fail(`${method} was answered as of ${seq}, behind ${floor}, which had been answered`);
     if (seq > this.head) this.fail(`${method} was answered as of ${seq}, above the head`);
     const { state } = this.foldAt(seq);
-    const asker = { agent, nowMs, operator, guarded: false };
+    const asker = { agent, nowMs, operator, guarded: false, hash: sha256 };
     const expected = JSON.stringify({
       ...(query.answer(state, params as never, asker) as object),
       seq,

@@ -196,7 +196,7 @@ export class Leases {
     const before = this.live.get(event.claim);
     if (before?.epoch !== event.epoch || before.holder !== event.holder) {
       this.fail(
-        `entry ${entry.seq} renews ${event.claim} under ${event.epoch}; it stands so: ${JSON.stringify(before)}`,
+        `entry ${entry.seq} renews ${event.claim} under ${event.epoch}; it is ${JSON.stringify(before)}`,
       );
     }
     const lease: Lease = {
@@ -271,7 +271,7 @@ export class Leases {
 
 type Covers = { readonly scope?: Scope | undefined; readonly shared: boolean; readonly across: boolean };
 
-/** Whether two exclude each other, path by path; what is not in the table of patterns is left to other tests. */
+/** Whether two exclude each other, path by path; what the table of patterns lacks is left to other tests. */
 function collide(a: Covers, b: Covers): boolean {
   if (a.scope === undefined || b.scope === undefined || (a.shared && b.shared) || !sameTree(a, b))
     return false;

@@ -103,7 +103,7 @@ function before(a: Due, b: Due): boolean {
   return a.atMs !== b.atMs ? a.atMs < b.atMs : a.order < b.order;
 }
 
-/** A clock as one process sees it: its own origin of elapsed time, a wall clock that is wrong and may jump. */
+/** A clock as one process sees it: its own origin of elapsed time, a wall clock that is wrong and jumps. */
 export class SimClock implements Clock {
   /** How far the wall clock is off; changes when it jumps. */
   wallOffMs: number;

@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seeds: { type: "string", default: "1..50" }, steps: { type: "string", default: "3000" } },
 });
-const copy = mkdtempSync(join(tmpdir(), "mutations-"));
+const copy = mkdtempSync(join(tmpdir(), "holdfast-simulation-mutations-"));
 const run = promisify(execFile);
 
 try {

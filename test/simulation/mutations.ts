@@ -59,8 +59,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: "a newcomer barges past those who wait",
     file: "core/model/obstacles.ts",
-    find: "if (waits.bySeq.size === 0) return;",
-    put: "if (waits.bySeq.size < 1_000_000) return;",
+    find: "return state.waits.bySeq.size === 0 ? NONE",
+    put: "return state.waits.bySeq.size < 1_000_000 ? NONE",
   },
   {
     name: "the wall clock for log time",
@@ -78,13 +78,15 @@ export const mutations: readonly Mutation[] = [
     name: "what is due is free without its entry",
     file: "core/model/obstacles.ts",
     find: "return claim !== undefined && (want.fresh ||",
-    put: "return claim !== undefined && claim.grantedAtMs + 1500 > state.presence.byName.size && claim.epoch % 5 !== 0 && (want.fresh ||",
+    put: "return claim !== undefined && claim.epoch % 5 !== 0 && (want.fresh ||",
   },
   {
     name: "a lease is judged as a list is read",
     file: "core/model/claim-queries.ts",
     find: "const claim = state.claims.live.get(id);\n        if (claim === undefined) return undefined;",
-    put: "const claim = state.claims.live.get(id);\n        if (claim === undefined || claim.expiresAtMs - 300 <= asker.nowMs) return undefined;",
+    put:
+      "const claim = state.claims.live.get(id);\n" +
+      "        if (claim === undefined || claim.expiresAtMs - 300 <= asker.nowMs) return undefined;",
   },
   {
     name: "a torn append is accepted",
@@ -94,15 +96,15 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "a refusal is answered without a look at the head",
-    file: "core/engine/engine.ts",
-    find: "if (this.log.shared && (await this.log.head()) !== after)",
-    put: "if (!this.log.shared && (await this.log.head()) !== after)",
+    file: "core/engine/loop.ts",
+    find: "if (log.shared && (await log.head()) !== after)",
+    put: "if (!log.shared && (await log.head()) !== after)",
   },
   {
     name: "an append whose outcome is unknown is taken for refused",
-    file: "core/engine/engine.ts",
+    file: "core/engine/loop.ts",
     find: "if (failure.definite) {",
-    put: "if (failure.definite || (await this.log.reopen().then(() => true))) {",
+    put: "if (failure.definite || (await log.reopen().then(() => true))) {",
   },
   {
     name: "refusals are forgotten",
@@ -124,9 +126,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "the timer of expiry never fires",
-    file: "core/engine/engine.ts",
-    find: "if (this.foreign || (this.sequencer.expiry.nextMs ?? Infinity) <= this.nowMs()) this.kick();",
-    put: "if (this.foreign && (this.sequencer.expiry.nextMs ?? Infinity) <= -1) this.kick();",
+    file: "core/engine/loop.ts",
+    find: "if (this.foreign || (sequencer.expiry.nextMs ?? Infinity) <= time.nowMs()) this.kick();",
+    put: "if (this.foreign && (sequencer.expiry.nextMs ?? Infinity) <= -1) this.kick();",
   },
   {
     name: "nobody is granted after a release",
@@ -151,5 +153,17 @@ export const mutations: readonly Mutation[] = [
     file: "core/engine/log-time.ts",
     find: "const agoMs = Math.max(0, Math.min(elapsedMs, monotonicMs - this.lookedMs));",
     put: "const agoMs = Math.min(0, elapsedMs, monotonicMs - this.lookedMs);",
+  },
+  {
+    name: "a retry of the client gets a new id",
+    file: "core/client/calls.ts",
+    find: "params = { ...params, submission, sentAfter: pending.sentAfter };",
+    put: 'params = { ...params, submission: submission + "r".repeat(pending.sends) };',
+  },
+  {
+    name: "a second sending that failed for certain speaks for the first",
+    file: "core/client/calls.ts",
+    find: "pending.sends > 1 ? doubted(pending, error) : error",
+    put: "pending.sends > 1000 ? doubted(pending, error) : error",
   },
 ];
