@@ -50,7 +50,7 @@ describe("files", () => {
 
   it("are not called by names that hide a missing concept", () => {
     const bad = /(^|\/)(utils?|helpers?|common|shared|types|misc|manager)(\.|\/|$)/;
-    expect(named.filter((name) => bad.test(name))).toEqual([]);
+    expect(sources.filter((name) => bad.test(name))).toEqual([]);
   });
 
   it("stay under 500 lines, half of the product's under 250, lines within 110 characters", () => {

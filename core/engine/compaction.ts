@@ -1,8 +1,8 @@
 /**
  * Compaction: dropping old entries behind snapshots that were read back (LO7).
  *
- * Two snapshots are kept, and only entries below the older one are dropped: should the newer one turn out bad, the older
- * one and what follows it still give the state.
+ * Two snapshots are kept, and only entries below the older one are dropped: should the newer one turn
+ * out bad, the older one and what follows it still give the state.
  */
 import type { EventLog, Seq } from "../ports/event-log.ts";
 import { foldAt } from "./recovery.ts";
@@ -10,8 +10,9 @@ import { readSnapshot, writeSnapshot } from "./snapshot.ts";
 import type { Snapshots } from "./snapshots.ts";
 
 /**
- * Drops entries from before `beforeMs` of log time, as far as both kept snapshots lie above them. Resolves with the
- * new horizon. Throws what writing and reading snapshots throw; nothing is dropped then.
+ * Drops entries from before `beforeMs` of log time, as far as both kept snapshots lie above them.
+ * Resolves with the new horizon. Throws what writing and reading snapshots throw; nothing is dropped
+ * then.
  */
 export async function compact(
   log: EventLog,
@@ -27,7 +28,10 @@ export async function compact(
   return through;
 }
 
-/** The older of two snapshots that were read back whole; made where there was only one. 0 when there is none. */
+/**
+ * The older of two snapshots that were read back whole; made where there was only one. 0 when there is
+ * none.
+ */
 async function olderSnapshot(log: EventLog, pause: () => Promise<void>): Promise<Seq> {
   const [newest = 0, before] = await log.snapshots.list();
   if (newest === 0) return 0;

@@ -40,9 +40,9 @@ export function foldEntry(fold: Fold, entry: Entry, edit: Edit | undefined): Fol
 }
 
 /**
- * Folds stored entries, which follow on from the fold. The fold given stays valid, unless it was made under the same
- * `edit`: a long fold goes on in place under one. Throws `fold.failed`, naming the seq, when an entry cannot be folded:
- * a hub then serves nothing (hazards: poison).
+ * Folds stored entries, which follow on from the fold. The fold given stays valid, unless it was made
+ * under the same `edit`: a long fold goes on in place under one. Throws `fold.failed`, naming the seq,
+ * when an entry cannot be folded: a hub then serves nothing (hazards: poison).
  */
 export function foldAll(fold: Fold, entries: readonly Entry[], edit: Edit = new Edit()): Fold {
   let next = fold;

@@ -1,9 +1,10 @@
 /**
- * Log time: the newest entry's time plus what has elapsed since its append began, on a clock that no jump of the wall
- * clock moves.
+ * Log time: the newest entry's time plus what has elapsed since its append began, on a clock that no
+ * jump of the wall clock moves.
  *
- * Invariant: engines of one log agree on it to a few milliseconds. One that counted from when it heard of the entry
- * would be behind, and its leases would be ended early by the others, whose time is ahead.
+ * Invariant: engines of one log agree on it to a few milliseconds. One that counted from when it heard
+ * of the entry would be behind, and its leases would be ended early by the others, whose time is
+ * ahead.
  */
 import type { Clock } from "../ports/clock.ts";
 
@@ -35,9 +36,10 @@ export class LogTime {
   }
 
   /**
-   * Another engine's entry says `atMs`, and its append began `elapsedMs` ago as far as the log knows: no longer ago than
-   * the log was last looked at. The log is right: who is far ahead of it, having believed a wall clock after a reboot,
-   * goes back, lest it end what was granted meanwhile; little is left alone, so that rounding does not add up.
+   * Another engine's entry says `atMs`, and its append began `elapsedMs` ago as far as the log knows:
+   * no longer ago than the log was last looked at. The log is right: who is far ahead of it, having
+   * believed a wall clock after a reboot, goes back, lest it end what was granted meanwhile; little is
+   * left alone, so that rounding does not add up.
    */
   learn(atMs: number, elapsedMs: number): void {
     const monotonicMs = this.clock.monotonicMs();

@@ -1,8 +1,9 @@
 /**
- * The loop: brings the sequencer's batches to the log, one at a time, and what others wrote to the sequencer.
+ * The loop: brings the sequencer's batches to the log, one at a time, and what others wrote to the
+ * sequencer.
  *
- * What is durable is folded, then answered, then shown, in that order and in log order. An append whose outcome is
- * unknown stops everything until the log was read again.
+ * What is durable is folded, then answered, then shown, in that order and in log order. An append
+ * whose outcome is unknown stops everything until the log was read again.
  */
 import { assert, Failure } from "../failures.ts";
 import type { Entry } from "../model/slice.ts";
@@ -70,7 +71,10 @@ export class Loop {
     this.kick();
   }
 
-  /** To be called now and then, also when nobody speaks: what is due, and what a dead writer may have owed. */
+  /**
+   * To be called now and then, also when nobody speaks: what is due, and what a dead writer may have
+   * owed.
+   */
   tick(): void {
     const { sequencer, time } = this.options;
     // Whoever wrote may have died between two appends of what belongs together.

@@ -1,10 +1,11 @@
 /**
  * The table of receipts: a value in many versions over one native map.
  *
- * Representation: all versions share one store, which is as the newest of them wants it. Any other version knows the
- * steps from itself to a neighbour nearer to that one, and when it is asked the store is stepped over to it (Baker,
- * "Shallow Binding Makes Functional Arrays Fast", 1991). It is nearly always the newest that is asked; 100,000 receipts
- * in a persistent map were a quarter of the hot path.
+ * Representation: all versions share one store, which is as the newest of them wants it. Any other
+ * version knows the steps from itself to a neighbour nearer to that one, and when it is asked the
+ * store is stepped over to it (Baker, "Shallow Binding Makes Functional Arrays Fast", 1991). It is
+ * nearly always the newest that is asked; 100,000 receipts in a persistent map were a quarter of the
+ * hot path.
  */
 import type { Edit } from "../model/map.ts";
 import type { Receipt } from "./receipts.ts";
@@ -88,7 +89,10 @@ export class ReceiptTable {
     return new ReceiptTable(store, undefined, []);
   }
 
-  /** The version to change: this one under the edit that made it, else a new one, which leaves this as it is. */
+  /**
+   * The version to change: this one under the edit that made it, else a new one, which leaves this as
+   * it is.
+   */
   under(edit: Edit | undefined): ReceiptTable {
     if (edit !== undefined && this.edit === edit) return this.entered();
     if (this === ReceiptTable.empty) return new ReceiptTable(new Store(), edit, []);

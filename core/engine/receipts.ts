@@ -1,9 +1,10 @@
 /**
  * Receipts: the outcome of each submission, so that retrying is harmless (SU1 to SU5).
  *
- * A receipt names the entry a submission became; the answer is derived from that entry. Receipts are folded from
- * the log like the state, so they are the same on every hub and after a restart. Those that age out raise `floor`:
- * a submission that may be older than what is remembered is refused, never done twice.
+ * A receipt names the entry a submission became; the answer is derived from that entry. Receipts are
+ * folded from the log like the state, so they are the same on every hub and after a restart. Those
+ * that age out raise `floor`: a submission that may be older than what is remembered is refused, never
+ * done twice.
  */
 import type { Settings } from "../model/log.ts";
 import type { Edit } from "../model/map.ts";
@@ -35,7 +36,10 @@ export function receiptKey(agent: string, submission: string): string {
   return `${agent}\n${submission}`;
 }
 
-/** Remembers what an entry was for, and forgets what is too old or too much. `waiting`: the entry is no answer yet. */
+/**
+ * Remembers what an entry was for, and forgets what is too old or too much. `waiting`: the entry is no
+ * answer yet.
+ */
 export function remember(
   receipts: Receipts,
   entry: Entry,
