@@ -114,7 +114,10 @@ export const limits = {
   activityBytesMax: 4 * KiB,
   patchesPerBlock: 1000,
   undoDepth: 100,
-  /** Code units the kept patches of one block may take: a thousand that each rewrite a large block would fill memory. */
+  /**
+   * Code units the kept patches of one block may take: a thousand that each rewrite a large block
+   * would fill memory.
+   */
   patchTextsPerBlock: 2 * MiB,
   /** Changes in one patch as it is sent; mapped over others it may fall into more pieces. */
   changesMax: 1000,
@@ -123,7 +126,10 @@ export const limits = {
   documentsMax: 1000,
   /** All documents together: they stand in memory. */
   documentsBytesMax: 64 * MiB,
-  /** At every so many versions a patch carries the hash of the text, so that a copy that went astray is noticed. */
+  /**
+   * At every so many versions a patch carries the hash of the text, so that a copy that went astray is
+   * noticed.
+   */
   hashEveryVersions: 64,
   /** Characters of each text that a refused patch is shown, and changes of each side. */
   conflictTextShown: 500,
@@ -225,12 +231,18 @@ export const limits = {
   feedPollMs: 100,
 
   // The broker.
-  /** Bytes that may wait for one client before publishing waits for it; twice what a session may have waiting. */
+  /**
+   * Bytes that may wait for one client before publishing waits for it; twice what a session may have
+   * waiting.
+   */
   brokerBufferBytesMax: 2 * MiB,
   /** A client that then takes nothing for this long is cut: so long it holds up the others, once. */
   brokerDrainMs: SECOND,
   brokerSubscriptionsMax: 1000,
-  /** Retained messages on topics that are not the hub's: in memory, and all looked at by a wildcard subscription. */
+  /**
+   * Retained messages on topics that are not the hub's: in memory, and all looked at by a wildcard
+   * subscription.
+   */
   brokerRetainedMax: 10_000,
   brokerRetainedBytesMax: 64 * MiB,
   /** Messages kept for one client that is away, and sessions kept for such clients; the oldest go first. */

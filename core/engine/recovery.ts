@@ -20,8 +20,8 @@ export async function recover(log: EventLog, { receipts = true } = {}): Promise<
 }
 
 /**
- * The fold as it was right after entry `seq`, without receipts unless they are wanted. Throws `log.horizon` when nothing tells any
- * more.
+ * The fold as it was right after entry `seq`, without receipts unless they are wanted. Throws
+ * `log.horizon` when nothing tells any more.
  */
 export async function foldAt(
   log: EventLog,
