@@ -1,6 +1,6 @@
 /**
- * Connecting: `connect(url)` gives the same `Client` for every url, over a transport to a hub or, for `sqlite:FILE`,
- * with an engine in this process on the shared log.
+ * Connecting: `connect(url)` gives the same `Client` for every url, over a transport to a hub or, for
+ * `sqlite:FILE`, with an engine in this process on the shared log.
  */
 import { type Client, type ClientOptions, openClient } from "../../core/client/client.ts";
 import type { Connection } from "../../core/ports/transport.ts";
@@ -21,8 +21,9 @@ export interface ConnectOptions extends Partial<Omit<ClientOptions, "dial" | "ag
 }
 
 /**
- * Connects and opens a session. Throws `hub.unreachable` or `hub.refused` when the first attempt fails, `usage` for
- * a url nobody knows, `Refused` when the session is refused; for `sqlite:FILE` what opening the log throws.
+ * Connects and opens a session. Throws `hub.unreachable` or `hub.refused` when the first attempt fails,
+ * `usage` for a url nobody knows, `Refused` when the session is refused; for `sqlite:FILE` what opening the
+ * log throws.
  */
 export async function connect(url: string, options: ConnectOptions): Promise<Client> {
   const { codec, timeoutMs, engine, ...rest } = options;

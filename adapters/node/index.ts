@@ -1,6 +1,6 @@
 /**
- * Holdfast for Node programs: the package's main entry. Everything of `holdfast/core` that a program needs, with this
- * machine's clock, chance, disk and network put in.
+ * Holdfast for Node programs: the package's main entry. Everything of `holdfast/core` that a program needs,
+ * with this machine's clock, chance, disk and network put in.
  */
 export { Client, type ClientOptions, type Notice } from "../../core/client/client.ts";
 export { Lease, type LeaseOptions, type LostReason } from "../../core/client/lease.ts";

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { limits } from "../../core/limits.ts";
 import type { BlockView } from "../../core/model/document-queries.ts";
-import { agent, given, later, paths, type Story, within } from "./story.ts";
+import { agent, given, later, paths, type Step, type Story, within } from "./story.ts";
 
 const alice = agent("alice");
 const bob = agent("bob");
@@ -39,10 +39,9 @@ function text(story: Story, block = "text", document = "D"): string {
 }
 
 /** A document of one text, `D`. */
-const plain = (content: string, ...steps: Parameters<typeof given>) =>
-  given(alice.puts("D", content), ...steps);
+const plain = (content: string, ...steps: readonly Step[]) => given(alice.puts("D", content), ...steps);
 /** A Markpact document, `D`. */
-const markpact = (content: string, ...steps: Parameters<typeof given>) =>
+const markpact = (content: string, ...steps: readonly Step[]) =>
   given(alice.puts("D", content, { format: "markpact" }), ...steps);
 
 describe("DO1 put and read", () => {

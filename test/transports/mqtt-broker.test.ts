@@ -167,7 +167,7 @@ describe("topics of one's own", () => {
     const bob = await plain(port, { clientId: "same", username: "bob" });
     await pause(30);
     expect([alice.client.connected, bob.client.connected]).toEqual([true, true]);
-    const closed = once(alice.client, "close");
+    const closed = new Promise((resolve) => alice.client.once("close", () => resolve(undefined)));
     const again = await plain(port, { clientId: "same", username: "alice" });
     await closed;
     expect([again.client.connected, bob.client.connected]).toEqual([true, true]);
