@@ -1,0 +1,505 @@
+/**
+ * The hub over MQTT: frames, who may publish and read what, entries on topics, and the live state retained on topics,
+ * held against what the hub itself says.
+ */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Hub } from "../../adapters/node/hub.ts";
+import type { Client } from "../../core/client/client.ts";
+import type { Entry } from "../../core/model/slice.ts";
+import { connect } from "../../transports/mqtt/index.ts";
+import {
+  agentOf,
+  atEnd,
+  connectPacket,
+  endAll,
+  hubOf,
+  lastingLog,
+  type Plain,
+  packet,
+  pause,
+  plain,
+  raw,
+  speaker,
+  until,
+} from "./mqtt-rig.ts";
+
+afterEach(endAll);
+
+const verify = (agent: string, token: string) =>
+  token === `token-of-${agent}` ? { operator: agent === "root" } : undefined;
+const as = (agent: string) => ({ username: agent, password: `token-of-${agent}` });
+const urlOf = (hub: Hub): string => hub.urls.find((url) => url.startsWith("mqtt:")) as string;
+
+async function entriesOf(hub: Hub): Promise<Entry[]> {
+  const all: Entry[] = [];
+  for await (const entries of hub.log.read(0)) all.push(...entries);
+  return all;
+}
+
+const eventsOf = async (hub: Hub) => (await entriesOf(hub)).flatMap(({ events }) => events);
+
+describe("who may do what", () => {
+  test("with tokens, user and password are the agent and its token", async () => {
+    const hub = await hubOf({ verify });
+    await expect(plain(hub.port)).rejects.toMatchObject({ code: 5 });
+    await expect(plain(hub.port, { username: "alice" })).rejects.toMatchObject({ code: 5 });
+    await expect(plain(hub.port, { ...as("alice"), username: "bob" })).rejects.toMatchObject({ code: 4 });
+    await expect(connect(urlOf(hub), { agent: "alice", token: "wrong" })).rejects.toMatchObject({
+      code: "hub.refused",
+    });
+    const alice = await agentOf(urlOf(hub), "alice", "token-of-alice");
+    expect(await alice.call("claim.acquire", { claim: "C", ttlMs: 60_000 })).toMatchObject({
+      holder: "alice",
+    });
+    const bob = await speaker(hub.port, "bob", as("bob"));
+    expect((await bob.ask("session.open", { agent: "alice" })).error?.data).toMatchObject({
+      code: "session.not-you",
+    });
+  });
+
+  test("publishes reach one's own request topic and free topics, and nothing else of the hub's", async () => {
+    const hub = await hubOf({ verify });
+    const alice = await agentOf(urlOf(hub), "alice", "token-of-alice");
+    await alice.call("claim.acquire", { claim: "C", ttlMs: 60_000 });
+    const watcher = await plain(hub.port, as("watcher"));
+    await watcher.client.subscribeAsync("#", { qos: 1 });
+    const eve = await speaker(hub.port, "eve", as("eve"));
+    const evil = JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "claim.release",
+      params: { claim: "C", epoch: 3 },
+    });
+    const forbidden = [
+      "holdfast/alice/request",
+      "holdfast/alice/response",
+      "holdfast/eve/response",
+      "holdfast/eve/request/more",
+      "holdfast/eve",
+      "holdfast",
+      "holdfast/state/claims/C",
+      "holdfast/state/claims/FAKE",
+      "holdfast/log/claim/released",
+      "holdfast/hub/online",
+      "$holdfast/nowhere",
+      "$SYS/x",
+    ];
+    await until(() => watcher.heard.length > 2);
+    const before = watcher.heard.length;
+    for (const topic of forbidden) {
+      for (const qos of [0, 1, 2] as const)
+        await eve.client.publishAsync(topic, evil, { qos, retain: qos !== 2 });
+    }
+    await until(
+      () =>
+        eve.heard.filter(({ text }) => text.includes("You may not publish")).length >= forbidden.length * 3,
+    );
+    await eve.client.publishAsync("holdfast-free/eve", "free", { qos: 1 });
+    await until(() => watcher.heard.some(({ text }) => text === "free"));
+    expect(watcher.heard.slice(before).map(({ topic }) => topic)).toEqual(["holdfast-free/eve"]);
+    expect((await eventsOf(hub)).map(({ type }) => type)).not.toContain("claim.released");
+    const late = await plain(hub.port, as("late"));
+    await late.client.subscribeAsync("#", { qos: 1 });
+    await until(() => late.heard.length >= 3);
+    await pause(50);
+    expect(late.heard.map(({ topic }) => topic).sort()).toEqual([
+      "holdfast/state/agents/alice",
+      "holdfast/state/agents/eve",
+      "holdfast/state/claims/C",
+    ]);
+    expect(JSON.parse(late.heard.find(({ topic }) => topic.endsWith("/C"))?.text ?? "")).toMatchObject({
+      holder: "alice",
+    });
+  });
+
+  test("direct messages and frames are read by nobody else, through any subscription", async () => {
+    const hub = await hubOf({ verify });
+    const eve = await plain(hub.port, as("eve"));
+    const filters = [
+      "#",
+      "+/#",
+      "holdfast/#",
+      "holdfast/+/#",
+      "holdfast/+/response",
+      "holdfast/+/request",
+      "+/+/+/+",
+    ];
+    for (const filter of filters) await eve.client.subscribeAsync(filter, { qos: 2 });
+    for (const filter of ["holdfast/bob/response", "holdfast/bob/#", "holdfast/bob/+"]) {
+      await expect(eve.client.subscribeAsync(filter, { qos: 1 })).rejects.toThrow();
+    }
+    const bob = await speaker(hub.port, "bob", as("bob"));
+    const alice = await speaker(hub.port, "alice", as("alice"));
+    const spool = await plain(hub.port, { ...as("eve"), clientId: "eve-later", clean: false });
+    await spool.client.subscribeAsync("holdfast/#", { qos: 1 });
+    await spool.client.endAsync();
+    await alice.ask("message.post", { to: "bob", body: "SECRET" });
+    await alice.ask("message.post", { to: "all", body: "NEWS" });
+    const inbox = await bob.ask("inbox.list", {});
+    expect(JSON.stringify(inbox.result)).toContain("SECRET");
+    await until(() => eve.heard.some(({ text }) => text.includes("NEWS")));
+    const again = await plain(hub.port, { ...as("eve"), clientId: "eve-later", clean: false });
+    await until(() => again.heard.some(({ text }) => text.includes("NEWS")));
+    const read = [...eve.heard, ...again.heard];
+    expect(read.filter(({ text }) => text.includes("SECRET"))).toEqual([]);
+    expect(read.filter(({ topic }) => /request|response/.test(topic))).toEqual([]);
+    expect(read.map(({ topic }) => topic)).toContain("holdfast/log/message/redacted");
+  });
+
+  test("two clients of one agent hear each their own answers", async () => {
+    const hub = await hubOf();
+    const one = await speaker(hub.port, "twin");
+    const two = await speaker(hub.port, "twin");
+    await Promise.all([
+      one.ask("claim.acquire", { claim: "A", ttlMs: 60_000 }, 7),
+      two.ask("claims.list", {}, 7),
+    ]);
+    await pause(30);
+    const answers = (heard: Plain["heard"]) => heard.filter(({ text }) => text.includes('"id":7'));
+    expect([answers(one.heard).length, answers(two.heard).length]).toEqual([1, 1]);
+    expect(answers(one.heard)[0]?.text).toContain("epoch");
+  });
+
+  test("a name with every kind of character is one level", async () => {
+    const hub = await hubOf();
+    for (const name of ["a/b", "50%", "x+y#z", "é 雪", "$SYS"]) {
+      const { opened, ask } = await speaker(hub.port, name);
+      expect(opened.result).toMatchObject({ agent: name });
+      await ask("claim.acquire", { claim: `of ${name}/#+`, ttlMs: 60_000 });
+    }
+    const { client, heard } = await plain(hub.port);
+    await client.subscribeAsync("holdfast/state/claims/+", { qos: 1 });
+    await until(() => heard.length >= 5);
+    expect(heard.map(({ topic }) => decodeURIComponent(topic.slice(22))).sort()).toEqual(
+      heard.map(({ text }) => JSON.parse(text).claim).sort(),
+    );
+  });
+});
+
+describe("frames", () => {
+  test("quality 1 delivered again has one effect", async () => {
+    const hub = await hubOf();
+    const frame = (id: string, method: string, params: object) =>
+      JSON.stringify({ jsonrpc: "2.0", id, method, params });
+    const publish = (first: number, id: number, text: string) =>
+      packet(first, "holdfast/dup/request", 0, id, Buffer.from(text));
+    const open = frame("o", "session.open", { agent: "dup" });
+    const acquire = frame("a", "claim.acquire", { claim: "D", ttlMs: 60_000, submission: "s1" });
+    const { socket } = raw(
+      hub.port,
+      connectPacket("dup"),
+      packet(0x82, 0, 1, "holdfast/dup/response", 1),
+      publish(0x32, 2, open),
+      publish(0x32, 3, acquire),
+      publish(0x3a, 3, acquire),
+      publish(0x3a, 3, acquire),
+    );
+    let told = "";
+    socket.on("data", (chunk) => {
+      told += chunk.toString("latin1");
+    });
+    await until(() => told.split('"epoch":').length > 3);
+    expect((await eventsOf(hub)).filter(({ type }) => type === "claim.granted")).toHaveLength(1);
+    expect(new Set(told.match(/"epoch":\d+/g)).size).toBe(1);
+  });
+
+  test("garbage on a request topic is answered, and the next is served", async () => {
+    const hub = await hubOf();
+    const { client, heard, ask } = await speaker(hub.port, "odd");
+    const garbage = [
+      "",
+      "{",
+      "[]",
+      "null",
+      '{"jsonrpc":"2.0","id":1,"method":"__proto__"}',
+      "[".repeat(5000),
+    ];
+    for (const text of garbage) await client.publishAsync("holdfast/odd/request", text, { qos: 1 });
+    await client.publishAsync("holdfast/odd/request", Buffer.from([0xc3, 0x28, 0xff]), { qos: 1 });
+    await until(() => heard.filter(({ text }) => text.includes('"error"')).length >= garbage.length + 1);
+    expect((await ask("claims.list", {})).result).toMatchObject({ items: [] });
+  });
+
+  test("a client that only asks speaks on the connection of the one that listens", async () => {
+    const hub = await hubOf({ verify });
+    const ear = await plain(hub.port, as("shell"));
+    await ear.client.subscribeAsync("holdfast/shell/response", { qos: 1 });
+    const say = async (id: number, method: string, params: object): Promise<void> => {
+      const mouth = await plain(hub.port, as("shell"));
+      const text = JSON.stringify({ jsonrpc: "2.0", id, method, params });
+      await mouth.client.publishAsync("holdfast/shell/request", text, { qos: 1 });
+      await mouth.client.endAsync();
+      await until(() => ear.heard.some(({ text }) => text.includes(`"id":${id},`)), method);
+    };
+    await say(1, "session.open", { agent: "shell" });
+    await say(2, "claim.acquire", { claim: "S", ttlMs: 60_000 });
+    await say(3, "claim.renew", { claim: "S", epoch: 3, ttlMs: 90_000 });
+    expect(ear.heard.map(({ text }) => JSON.parse(text).error)).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("a last will or a goodbye makes the agent idle at once, a break does not", async () => {
+    const hub = await hubOf();
+    const will = { topic: "anything", payload: Buffer.from("dead"), qos: 0 as const, retain: false };
+    const willing = await speaker(hub.port, "willing", { will });
+    const polite = await speaker(hub.port, "polite");
+    const broken = await speaker(hub.port, "broken");
+    const ours = await agentOf(urlOf(hub), "ours");
+    expect(ours.isUp).toBe(true);
+    willing.client.stream.destroy();
+    broken.client.stream.destroy();
+    await polite.client.endAsync();
+    const idle = async () =>
+      (await eventsOf(hub)).flatMap((event) => (event.type === "agent.idle" ? [event.agent] : [])).sort();
+    let seen: string[] = [];
+    const look = setInterval(() => void idle().then((names) => (seen = names)), 20);
+    atEnd(() => clearInterval(look));
+    await until(() => seen.length >= 2);
+    await pause(300);
+    expect(await idle()).toEqual(["polite", "willing"]);
+  });
+
+  test("a will on the request topic is the agent's last request", async () => {
+    const hub = await hubOf();
+    const release = { claim: "W", epoch: 3, outcome: "abandoned" };
+    const payload = Buffer.from(
+      JSON.stringify({ jsonrpc: "2.0", id: 9, method: "claim.release", params: release }),
+    );
+    const will = { topic: "holdfast/dying/request", payload, qos: 1 as const, retain: false };
+    const dying = await speaker(hub.port, "dying", { will });
+    expect((await dying.ask("claim.acquire", { claim: "W", ttlMs: 60_000 })).result).toMatchObject({
+      epoch: 3,
+    });
+    dying.client.stream.destroy();
+    let types: string[] = [];
+    const look = setInterval(
+      () => void eventsOf(hub).then((all) => (types = all.map(({ type }) => type))),
+      20,
+    );
+    atEnd(() => clearInterval(look));
+    await until(() => types.includes("agent.idle") && types.includes("claim.released"));
+  });
+
+  test("1,000 clients at once", { timeout: 120_000 }, async () => {
+    const hub = await hubOf();
+    const agents: Client[] = [];
+    for (let wave = 0; wave < 10; wave++) {
+      agents.push(
+        ...(await Promise.all(
+          Array.from({ length: 100 }, (_, at) => agentOf(urlOf(hub), `agent-${wave * 100 + at}`)),
+        )),
+      );
+    }
+    const grants = await Promise.all(
+      agents.map((agent, at) => agent.call("claim.acquire", { claim: `C-${at}`, ttlMs: 600_000 })),
+    );
+    expect(new Set(grants.map(({ epoch }) => epoch)).size).toBe(1000);
+    const { client, heard } = await plain(hub.port);
+    await client.subscribeAsync("holdfast/state/#", { qos: 0 });
+    await until(() => new Set(heard.map(({ topic }) => topic)).size >= 2000);
+    await Promise.all(agents.map((agent) => agent.close()));
+  });
+});
+
+describe("entries and state on topics", () => {
+  test("each entry is told once a type, without what is not for all", async () => {
+    const hub = await hubOf();
+    const { client, heard } = await plain(hub.port);
+    await client.subscribeAsync("holdfast/log/#", { qos: 1 });
+    const alice = await agentOf(urlOf(hub), "alice");
+    await alice.call("task.declare", { task: "T", title: "one" });
+    await alice.call("claim.acquire", { claim: "T", task: "T", ttlMs: 60_000 });
+    await alice.call("task.complete", { task: "T", result: "done" } as never);
+    const wanted = (await entriesOf(hub)).slice(1);
+    const count = wanted.reduce((sum, { events }) => sum + new Set(events.map(({ type }) => type)).size, 0);
+    await until(() => heard.length >= count);
+    await pause(50);
+    for (const { topic, text } of heard) {
+      for (const { type } of JSON.parse(text).events)
+        expect(topic).toBe(`holdfast/log/${type.replace(".", "/")}`);
+    }
+    const told = new Map<number, Entry[]>();
+    for (const { text } of heard) {
+      const entry: Entry = JSON.parse(text);
+      told.set(entry.seq, [...(told.get(entry.seq) ?? []), entry]);
+    }
+    for (const entry of wanted) {
+      const parts = told.get(entry.seq) ?? [];
+      const types = [...new Set(entry.events.map(({ type }) => type))];
+      const expected = types.map((type) => ({
+        ...entry,
+        events: entry.events.filter((event) => event.type === type),
+      }));
+      expect(parts).toEqual(JSON.parse(JSON.stringify(expected)));
+    }
+  });
+
+  test("what is retained is the live state, after anything and after a restart", {
+    timeout: 120_000,
+  }, async () => {
+    const names = ["ann", "ben", "cy/d"];
+    const step = fc.record({
+      who: fc.constantFrom(...names),
+      what: fc.constantFrom(
+        "acquire",
+        "renew",
+        "release",
+        "task",
+        "start",
+        "finish",
+        "save",
+        "leave",
+        "ask",
+        "next",
+      ),
+      id: fc.constantFrom("A", "B", "C/1", "D"),
+      other: fc.constantFrom(...names),
+      flag: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 60 }), async (steps) => {
+        const log = await lastingLog();
+        let hub = await hubOf({ log });
+        const watching = await plain(hub.port);
+        await watching.client.subscribeAsync("holdfast/state/#", { qos: 1 });
+        const half = Math.floor(steps.length / 2);
+        await play(hub, steps.slice(0, half));
+        await same(hub, watching);
+        await hub.close();
+        hub = await hubOf({ log, listen: ["memory:"] });
+        await hub.close();
+        hub = await hubOf({ log });
+        const later = await plain(hub.port);
+        await later.client.subscribeAsync("holdfast/state/#", { qos: 1 });
+        await same(hub, later);
+        await play(hub, steps.slice(half));
+        await same(hub, later);
+        const last = await plain(hub.port);
+        await last.client.subscribeAsync("holdfast/state/#", { qos: 1 });
+        await same(hub, last);
+        await endAll();
+      }),
+      { numRuns: 10, endOnFailure: true },
+    );
+  });
+});
+
+interface Step {
+  readonly who: string;
+  readonly what: string;
+  readonly id: string;
+  readonly other: string;
+  readonly flag: boolean;
+}
+
+/** Does each step through a client; what is refused is refused. */
+async function play(hub: Hub, steps: readonly Step[]): Promise<void> {
+  const agents = new Map<string, Client>();
+  for (const { who, what, id, other, flag } of steps) {
+    const agent = agents.get(who) ?? (await agentOf(urlOf(hub), who));
+    agents.set(who, agent);
+    const { items } = await agent.call("claims.list", { claim: id });
+    const epoch = items[0]?.epoch ?? 1;
+    const call = (method: string, params: object) => agent.send(method, params).catch(() => undefined);
+    const task = flag ? { task: id } : {};
+    if (what === "acquire") await call("claim.acquire", { claim: id, ttlMs: 60_000, shared: flag, ...task });
+    else if (what === "renew") await call("claim.renew", { claim: id, epoch, ttlMs: 90_000, note: other });
+    else if (what === "release")
+      await call("claim.release", { claim: id, epoch, outcome: flag ? "done" : "failed" });
+    else if (what === "task") await call("task.declare", { task: id, title: other, priority: flag ? 1 : 0 });
+    else if (what === "start") await call(flag ? "task.start" : "task.block", { task: id, reason: "so" });
+    else if (what === "finish") await call(flag ? "task.complete" : "task.reopen", { task: id });
+    else if (what === "save") await call("checkpoint.save", { claim: id, epoch, text: other });
+    else if (what === "leave") await call("agent.leave", {});
+    else if (what === "ask") await call("message.post", { to: other, kind: "task_request", body: id });
+    else await call("task.next", { ttlMs: 60_000 });
+  }
+  for (const agent of agents.values()) await agent.close();
+}
+
+/** Waits until what a client holds retained is what the hub lists. */
+async function same(hub: Hub, { heard }: Plain): Promise<void> {
+  const expected = await live(hub);
+  const held = () => {
+    const topics: { [topic: string]: unknown } = {};
+    for (const { topic, text } of heard) {
+      if (text === "") delete topics[topic];
+      else topics[topic] = JSON.parse(text);
+    }
+    return topics;
+  };
+  await until(() => heard.length > 0 || Object.keys(expected).length === 0);
+  const giveUpAt = performance.now() + 5000;
+  while (
+    JSON.stringify(sorted(held())) !== JSON.stringify(sorted(expected)) &&
+    performance.now() < giveUpAt
+  ) {
+    await pause(5);
+  }
+  expect(held()).toEqual(expected);
+}
+
+async function live({ engine }: Hub): Promise<{ [topic: string]: unknown }> {
+  await engine.settled();
+  const found: { [topic: string]: unknown } = {};
+  const add = (kind: string, id: string, row: object, leaves: readonly string[]) => {
+    const kept = Object.entries(row).filter(([field]) => !leaves.includes(field));
+    found[`holdfast/state/${kind}/${encodeURIComponent(id)}`] = JSON.parse(
+      JSON.stringify(Object.fromEntries(kept)),
+    );
+  };
+  const asker = { agent: "", operator: false };
+  for (const row of (await engine.query("claims.list", {}, asker)).items) {
+    add("claims", row.claim, row, ["remainingMs", "overdue", "waiting"]);
+  }
+  for (const row of (await engine.query("tasks.list", {}, asker)).items) {
+    const over = ["done", "failed", "cancelled"].includes(row.status);
+    if (!over)
+      add("tasks", row.task, row, ["ready", "waitingFor", "claim", "holder", "expiresAtMs", "children"]);
+  }
+  for (const row of (await engine.query("agents.list", {}, asker)).items) {
+    if (row.presence !== "gone") add("agents", row.agent, row, ["claims"]);
+  }
+  return found;
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  );
+}
+
+const run = promisify(execFile);
+const hasClients = await run("mosquitto_pub", ["--help"]).then(
+  () => true,
+  (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
+);
+
+test.skipIf(!hasClients)(
+  "a shell claims, renews and releases (needs mosquitto's clients)",
+  async () => {
+    const hub = await hubOf({ verify });
+    const script = join(import.meta.dirname, "../../transports/mqtt/examples/claim.sh");
+    const { stdout } = await run(script, ["127.0.0.1", String(hub.port), "shelly", "S-1", "src/**"], {
+      env: { ...process.env, HOLDFAST_TOKEN: "token-of-shelly" },
+    });
+    const answers = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(answers.map(({ id, error }) => [id, error])).toEqual(
+      ["open", "claim", "renew", "release", "close"].map((id) => [id, undefined]),
+    );
+    expect((await eventsOf(hub)).map(({ type }) => type)).toEqual(
+      expect.arrayContaining(["claim.granted", "claim.renewed", "claim.released"]),
+    );
+  },
+  60_000,
+);
