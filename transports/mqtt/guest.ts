@@ -36,6 +36,7 @@ class Guest {
   readonly #mirror: Mirror | undefined;
   readonly #connections = new Map<string, TopicConnection>();
   #client: MqttClient | undefined;
+  #settled = false;
   /** What is found retained while the guest looks around. */
   #found: Map<string, string> | undefined;
   #lookedAround: () => void = () => undefined;
@@ -86,8 +87,7 @@ class Guest {
     try {
       await this.#settle(client);
     } catch (error) {
-      this.#mirror?.close();
-      await client.endAsync(true);
+      await this.#leave(client);
       throw error;
     }
     client.on("close", () => this.#cut());
@@ -95,7 +95,7 @@ class Guest {
       // The broker may have forgotten, or another hub may have come meanwhile.
       this.#settle(client).then(
         () => this.#mirror?.repeat(),
-        () => undefined,
+        (error) => (error instanceof Failure ? this.#leave(client) : undefined),
       );
     });
   }
@@ -103,6 +103,7 @@ class Guest {
   /** Leaves nothing retained and says goodbye to the broker. */
   async close(): Promise<void> {
     const client = this.#client;
+    this.#settled = false;
     for (const connection of [...this.#connections.values()]) connection.close("shutting-down");
     this.#mirror?.close();
     if (client === undefined) return;
@@ -117,6 +118,13 @@ class Guest {
     }
     await client.endAsync(!client.connected);
     cut();
+  }
+
+  /** Gives up the prefix to the hub that has it: with a goodbye, so that the last will does not clear what is its. */
+  async #leave(client: MqttClient): Promise<void> {
+    this.#settled = false;
+    this.#mirror?.close();
+    await client.endAsync(false);
   }
 
   /** Clears what an earlier hub left, retains what is live, then opens the door. */
@@ -136,6 +144,7 @@ class Guest {
     }
     await client.subscribeAsync(`${topics.prefix}/+/request/#`, { qos: 1 });
     await client.publishAsync(topics.online, this.#id, { qos: 1, retain: true });
+    this.#settled = true;
   }
 
   /** What is retained of the state and of who is online. A broker sends it before what is published afterwards. */
@@ -147,8 +156,8 @@ class Guest {
     const seen = new Promise<void>((resolve) => {
       this.#lookedAround = resolve;
     });
-    const watched = [mark, topics.online, `${topics.prefix}/state/#`];
-    await client.subscribeAsync(watched, { qos: 1 });
+    const watched = [mark, `${topics.prefix}/state/#`];
+    await client.subscribeAsync([topics.online, ...watched], { qos: 1 });
     await client.publishAsync(mark, this.#id, { qos: 1 });
     await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, limits.handshakeMs).unref())]);
     this.#found = undefined;
@@ -163,6 +172,10 @@ class Guest {
       return;
     }
     if (!topic.startsWith(`${topics.prefix}/`)) return;
+    if (topic === topics.online && payload.length === 0 && this.#settled) {
+      // The will of a hub that was refused here; this one is still there.
+      this.#client?.publish(topic, this.#id, { qos: 1, retain: true });
+    }
     const place = topics.place(topic);
     if (place.kind === "other") {
       this.#found?.set(topic, payload.toString());
@@ -219,6 +232,7 @@ class Guest {
 
   /** The broker is gone: so is, for all the hub can know, everybody on it. */
   #cut(): void {
+    this.#settled = false;
     for (const connection of this.#connections.values()) connection.end({ goodbye: false, reason: "broken" });
     this.#connections.clear();
   }
