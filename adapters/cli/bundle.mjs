@@ -15,6 +15,7 @@ const verbs = [
   "bench",
   "call",
   "claims",
+  "feed",
   "help",
   "ledger",
   "lock",

@@ -1,9 +1,9 @@
 /**
  * `serve`: runs a hub on the log, says where it listens, and ends well when told to.
  */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { Failure } from "../../core/failures.ts";
 import type { Settings } from "../../core/model/log.ts";
-import { transports } from "../../transports/index.ts";
 import { type ServedFeed, serveFeed } from "../node/feed.ts";
 import type { Hub } from "../node/hub.ts";
 import { serve } from "../node/hub.ts";
@@ -14,21 +14,16 @@ import { placeOf } from "./reach.ts";
 import { type Output, safeLine } from "./render.ts";
 
 /** Where a hub listens unless told otherwise; a taken port is replaced by a free one. */
-const DEFAULTS = [
-  { scheme: "ws", url: "ws://127.0.0.1:4653" },
-  { scheme: "mqtt", url: "mqtt://127.0.0.1:4654" },
-] as const;
+const DEFAULTS = ["ws://127.0.0.1:4653", "mqtt://127.0.0.1:4654"] as const;
 
 export const serveVerb: Run = async (command) => {
   const { args, out, cwd } = command;
   const place = placeOf(command);
   const where = args.text("log") ?? command.env.HOLDFAST_LOG ?? "";
   const inMemory = where.startsWith("memory:");
-  const spool = args.text("spool");
-  const spools = spool === undefined ? [] : [`ndjson:${resolve(cwd, spool)}`];
-  const listen = args.list("listen");
   const tokenFile = args.text("token-file");
   const settings = settingsOf(command);
+  const { listen, anyPort, feed: feedPlan } = planOf(command, place.folder, inMemory);
   const hub = await serve({
     log: inMemory ? where : `sqlite:${place.file}`,
     open: {
@@ -36,23 +31,16 @@ export const serveVerb: Run = async (command) => {
       acceptLoss: args.flag("accept-loss"),
     },
     settings,
-    listen: [...(listen ?? defaults()), ...spools],
-    anyPort: listen === undefined,
+    listen,
+    anyPort,
     ...(tokenFile === undefined ? {} : { verify: tokenVerifier(resolve(cwd, tokenFile)) }),
     report: (what, error) =>
       out.say(`${what}: ${error instanceof Error ? safeLine(error.message) : String(error)}`),
   });
-  const feedFile = args.text("feed");
   let feed: ServedFeed | undefined;
   try {
     await configure(hub, settings, command);
-    if (feedFile !== undefined) {
-      feed = await serveFeed(hub.engine, hub.log, {
-        file: resolve(cwd, feedFile),
-        full: args.flag("feed-full"),
-        report: (error) => out.say(`The feed stopped: ${safeLine(String(error))}`),
-      });
-    }
+    feed = feedPlan === undefined ? undefined : await startFeed(hub, feedPlan, command);
     if (!inMemory) {
       writeHubFile(place.folder, {
         pid: process.pid,
@@ -62,7 +50,7 @@ export const serveVerb: Run = async (command) => {
       });
     }
     const stopped = stopSignal(hub, out.say);
-    announce(hub, out);
+    announce(hub, feed === undefined ? undefined : feedPlan?.file, out);
     return await stopped;
   } finally {
     removeHubFile(place.folder, hub.engine.hub);
@@ -71,15 +59,58 @@ export const serveVerb: Run = async (command) => {
   }
 };
 
-function defaults(): readonly string[] {
-  return DEFAULTS.filter(({ scheme }) => Object.hasOwn(transports, scheme)).map(({ url }) => url);
+/** What a hub offers, and to whom. */
+interface Plan {
+  readonly listen: readonly string[];
+  /** The places are a matter of habit: where one is taken, another or none will do. */
+  readonly anyPort: boolean;
+  readonly feed?: { readonly file: string; readonly asked: boolean };
+}
+
+/** Everything, where nothing is named; else what is named. */
+function planOf({ args, cwd }: Command, folder: string, inMemory: boolean): Plan {
+  const named = args.list("listen");
+  const spool = args.text("spool");
+  const file = args.text("feed");
+  const usual = named === undefined && !inMemory;
+  const spools = spool !== undefined ? [resolve(cwd, spool)] : usual ? [join(folder, "spool")] : [];
+  const feeds = file !== undefined ? [resolve(cwd, file)] : usual ? [join(folder, "feed.ndjson")] : [];
+  const [feed] = args.flag("no-feed") ? [] : feeds;
+  return {
+    listen: [
+      ...(named ?? DEFAULTS),
+      ...(args.flag("no-spool") ? [] : spools.map((path) => `ndjson:${path}`)),
+    ],
+    anyPort: named === undefined,
+    ...(feed === undefined ? {} : { feed: { file: feed, asked: file !== undefined } }),
+  };
+}
+
+/** Starts the feed; where another hub writes it and nobody asked for it here, it is left to that one. */
+async function startFeed(
+  { engine, log }: Hub,
+  { file, asked }: NonNullable<Plan["feed"]>,
+  { args, out }: Command,
+): Promise<ServedFeed | undefined> {
+  try {
+    return await serveFeed(engine, log, {
+      file,
+      full: args.flag("feed-full"),
+      report: (error) => out.say(`The feed stopped: ${safeLine(String(error))}`),
+    });
+  } catch (error) {
+    if (asked || !(error instanceof Failure) || error.fields.taken !== true) throw error;
+    return undefined;
+  }
 }
 
 /** Says that it is ready and where; on stderr where stdout carries frames. */
-function announce({ urls, log }: Hub, out: Output): void {
-  const said = { ready: true, listening: urls, log: log.url };
+function announce({ urls, log }: Hub, feed: string | undefined, out: Output): void {
+  const said = { ready: true, listening: urls, log: log.url, ...(feed === undefined ? {} : { feed }) };
   if (urls.some((url) => url.startsWith("stdio:"))) return out.say(JSON.stringify(said));
-  out.data(said, () => [...urls.map((url) => `listening at ${url}`), `log ${log.url}`].join("\n"));
+  const lines = [...urls.map((url) => `listening at ${url}`), `log ${log.url}`];
+  if (feed !== undefined) lines.push(`feed ${feed}`);
+  out.data(said, () => lines.join("\n"));
 }
 
 function settingsOf({ args }: Command): Partial<Settings> {

@@ -17,20 +17,23 @@ export const verbs: { readonly [name: string]: Verb } = {
         name: "listen",
         kind: "list",
         value: "URL…",
-        about: "where to listen; replaces the defaults, port 0 takes a free one",
+        about:
+          "where to listen instead of everywhere (then spool and feed, too, only where named); port 0 takes a free one",
       },
       {
         name: "spool",
         kind: "text",
         value: "DIR",
-        about: "also serve agents that can only write files here",
+        about: "serve agents that can only write files here; `spool` beside the log unless told otherwise",
       },
+      { name: "no-spool", kind: "flag", about: "serve none" },
       {
         name: "feed",
         kind: "text",
         value: "FILE",
-        about: "also write everything that happens to this compact file",
+        about: "write what happens to this compact file; `feed.ndjson` beside the log unless told otherwise",
       },
+      { name: "no-feed", kind: "flag", about: "write none" },
       { name: "feed-full", kind: "flag", about: "show direct messages in it" },
       {
         name: "token-file",
@@ -59,7 +62,7 @@ export const verbs: { readonly [name: string]: Verb } = {
       },
     ],
     examples: [
-      ["holdfast serve", "on ws://127.0.0.1:4653, found by every command in this repository"],
+      ["holdfast serve", "WebSocket, HTTP, MQTT, spool and feed, found by every command in this repository"],
       ["holdfast serve --listen ws://127.0.0.1:0 --log /tmp/trial.db --json", "a hub of its own, for a test"],
       ["holdfast serve --listen ws://0.0.0.0:4653 --token-file tokens", "for other machines; needs tokens"],
     ],
@@ -257,15 +260,15 @@ export const verbs: { readonly [name: string]: Verb } = {
     load: async () => (await import("./past.ts")).logVerb,
   },
   feed: {
-    takes: "FILE",
-    arity: one,
-    about: "reads a feed that a hub writes, without asking any hub",
+    takes: "[FILE]",
+    arity: { min: 0, max: 1 },
+    about: "reads the feed that a hub writes, without asking any hub",
     options: [
       { name: "follow", kind: "flag", short: "f", about: "and what is written from here on" },
       { name: "after", kind: "integer", value: "SEQ", about: "only what is after this entry" },
     ],
     examples: [
-      ["holdfast feed feed.ndjson", "all that the feed still has, a line an entry"],
+      ["holdfast feed", "all that the feed of this repository's hub still has, a line an entry"],
       ["holdfast feed feed.ndjson --after 120 --follow --json", "whole entries, as the log has them"],
     ],
     load: async () => (await import("./feed.ts")).feedVerb,
