@@ -70,9 +70,12 @@ export class Sandbox {
   }
 
   /** Starts a hub and resolves with what it says when it is ready. */
-  async serve(
-    ...args: string[]
-  ): Promise<{ readonly url: string; readonly child: ChildProcess; readonly log: string }> {
+  async serve(...args: string[]): Promise<{
+    readonly url: string;
+    readonly urls: readonly string[];
+    readonly child: ChildProcess;
+    readonly log: string;
+  }> {
     const child = this.start(["serve", "--json", "--listen", "ws://127.0.0.1:0", ...args]);
     const ended = new Promise<number>((resolve) => child.on("exit", (code) => resolve(code ?? -1)));
     this.#hubs.push({ child, ended });
@@ -89,7 +92,7 @@ export class Sandbox {
       void ended.then((code) => reject(new Error(`the hub ended with ${code}: ${err}`)));
     });
     const said = JSON.parse(line) as { listening: string[]; log: string };
-    return { url: said.listening[0] as string, child, log: said.log };
+    return { url: said.listening[0] as string, urls: said.listening, child, log: said.log };
   }
 
   /** Stops every hub; resolves with their exit codes. */
