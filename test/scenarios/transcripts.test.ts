@@ -50,7 +50,9 @@ for (const [scheme, load] of Object.entries(transports)) {
       const transport = (await load()) as Required<Transport>;
       // What is said in memory is the measure; only there it can be written anew.
       const isMeasure = scheme === "memory";
-      const updating = isMeasure && expect.getState().snapshotState._updateSnapshot === "all";
+      const { snapshotState } = expect.getState();
+      const { _updateSnapshot: mode } = snapshotState as unknown as { readonly _updateSnapshot: string };
+      const updating = isMeasure && mode === "all";
       const said = await play(parse(text), { transport, ...placed() }, updating);
       if (isMeasure) await expect(said).toMatchFileSnapshot(file);
       else expect(said).toBe(readFileSync(file, "utf8"));

@@ -236,7 +236,9 @@ async function main(): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => process.exit(130));
   const late = pause(DEADLINE_MS).then(() => {
-    throw new Error(`not done after ${DEADLINE_MS / 1000} s: ${demo.fleet.done} of ${demo.fleet.size}`);
+    const cut = [...demo.fleet.members.values()].filter(({ client }) => !client.isUp).length;
+    const behind = `${demo.fleet.done} of ${demo.fleet.size} done, the onlooker at ${demo.fleet.seen.seq}`;
+    throw new Error(`not done after ${DEADLINE_MS / 1000} s: ${behind}, ${cut} agents without a connection`);
   });
   if (isTerminal) write(1, "\u001b[2J");
   try {
