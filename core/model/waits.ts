@@ -258,9 +258,11 @@ function candidates(state: State, cause: number | undefined): Iterable<Wait> {
     for (const wait of waits.byClaim.get(claim) ?? []) seqs.add(wait);
     if (scope === undefined || waits.index === undefined) continue;
     for (const key of waits.index.overlapping(scope, { acrossWorktrees: true })) seqs.add(Number(key));
-    // A holder's wait without a scope of its own is in no index: it wants the claim's.
-    for (const held of claims.index?.overlapping(scope, { acrossWorktrees: true }) ?? []) {
-      for (const wait of waits.byClaim.get(held) ?? []) seqs.add(wait);
+  }
+  // A holder's wait without a scope of its own is in no index: it wants the claim's. Waits are few beside claims.
+  if (items.some(({ scope }) => scope !== undefined)) {
+    for (const { seq, scope, claim, agent } of waits.bySeq.values()) {
+      if (scope === undefined && claims.live.get(claim)?.holder === agent) seqs.add(seq);
     }
   }
   const waiting: Wait[] = [];
