@@ -53,6 +53,8 @@ const EVENTS = ["document.*", "block.*"] as const;
 const PASSING = new Set(["block.base-too-old", "block.base-unknown", "submission.expired"]);
 /** How long a failure that is no refusal is waited out, in milliseconds. */
 const RETRY_MS = 200;
+/** How often the arrival of an entry is waited for. */
+const SEEN_WAITS = 10;
 
 /** Opens a document; rejects with `document.unknown`, or as calls do. */
 export async function openDocument(
@@ -77,6 +79,9 @@ export class SharedDocument {
   private waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
   /** By block, the newest patch sent: whether it was taken. */
   private readonly underway = new Map<string, Promise<boolean>>();
+  /** The newest entry taken in. */
+  private newest = 0;
+  private arrivals: (() => void)[] = [];
   private scheduled = false;
   private isRereading = false;
   private isClosed = false;
@@ -142,23 +147,24 @@ export class SharedDocument {
     this.settle();
   }
 
+  /** Puts a block in; resolves when it is seen here. So do the others that follow. */
   insert(block: Omit<Params<"block.insert">, "document">): Promise<Accepted> {
-    return this.client.call("block.insert", { document: this.document, ...block });
+    return this.seen(this.client.call("block.insert", { document: this.document, ...block }));
   }
 
   remove(block: string, base?: number): Promise<Accepted> {
     const since = base === undefined ? {} : { base };
-    return this.client.call("block.remove", { document: this.document, block, ...since });
+    return this.seen(this.client.call("block.remove", { document: this.document, block, ...since }));
   }
 
   move(block: string, place: { readonly after?: string; readonly before?: string }): Promise<Accepted> {
-    return this.client.call("block.move", { document: this.document, block, ...place });
+    return this.seen(this.client.call("block.move", { document: this.document, block, ...place }));
   }
 
   /** Takes back an agent's (one's own) last patch to a block. */
   undo(block: string, by?: string): Promise<Accepted> {
     const whose = by === undefined ? {} : { by };
-    return this.client.call("document.undo", { document: this.document, block, ...whose });
+    return this.seen(this.client.call("document.undo", { document: this.document, block, ...whose }));
   }
 
   /** Resolves once every edit is in the log and was seen there; rejects when one is refused or the document ends. */
@@ -174,6 +180,21 @@ export class SharedDocument {
     this.end(undefined);
   }
 
+  /** The same answer, once its entry was taken in; where nothing changed there is none, and nobody waits long. */
+  private async seen(call: Promise<Accepted>): Promise<Accepted> {
+    const accepted = await call;
+    for (let waits = 0; this.newest < accepted.seq && waits < SEEN_WAITS && !this.isClosed; waits++) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.client.clock.after(RETRY_MS, resolve);
+        this.arrivals.push(() => {
+          cancel();
+          resolve();
+        });
+      });
+    }
+    return accepted;
+  }
+
   private follow(after: number): Following {
     return this.client.follow({ after, events: EVENTS, about: [this.document] });
   }
@@ -185,6 +206,7 @@ export class SharedDocument {
         for (let batch = await following.batch(); batch !== undefined; batch = await following.batch()) {
           if (this.isClosed) return;
           if (!batch.every((entry) => this.take(entry))) await this.reread("it did not agree with the hub");
+          for (const arrived of this.arrivals.splice(0)) arrived();
           if (following !== this.following) break;
           this.schedule();
           this.settle();
@@ -200,6 +222,7 @@ export class SharedDocument {
 
   /** Takes an entry in; `false` when it does not follow on what is here. */
   private take(entry: Entry): boolean {
+    this.newest = entry.seq;
     for (const event of entry.events) {
       if (!("document" in event) || event.document !== this.document) continue;
       const change = event as DocumentChange;
@@ -240,6 +263,7 @@ export class SharedDocument {
     const { shown, lost } = this.copy.restart(read as unknown as ReadDocument, taken);
     this.following.close();
     this.following = this.follow(read.seq);
+    this.newest = Math.max(this.newest, read.seq);
     this.isRereading = false;
     this.tell({ kind: "reread", why });
     this.tell({ kind: "changed", by: "", shown });

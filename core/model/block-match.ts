@@ -1,8 +1,8 @@
 /**
  * Matching: which block of a document a block of a newly read file continues.
  *
- * A fenced block continues the one of its id. Prose has no name of its own: it continues the prose behind the same
- * fenced block, else the one before the same, else one with the same text.
+ * A fenced block continues the one of its id. Prose has no name of its own: it continues the only one with its text,
+ * else the one behind the same fenced block, else the one before the same, else one with the same text.
  */
 import { numbered, PROSE, TEXT, type Written } from "./markpact.ts";
 
@@ -30,6 +30,8 @@ export function matched(
   const before = new Map(proseOf.map((block) => [neighbour(old, block, 1, (one) => one.block), block]));
   const loose = fresh.filter(isProse);
   const known = (one: Written) => ids.get(one);
+  const [only, onlyFresh] = [onlyOf(proseOf), onlyOf(loose)];
+  for (const [text, block] of onlyFresh) if (block !== undefined) take(block, only.get(text));
   for (const block of loose) take(block, behind.get(neighbour(fresh, block, -1, known)));
   for (const block of loose) take(block, before.get(neighbour(fresh, block, 1, known)));
   for (const block of loose) {
@@ -43,6 +45,13 @@ export function matched(
     const id = ids.get(block);
     return { ...block, block: id ?? numbered(block.block.replace(/#\d+$/, ""), used) };
   });
+}
+
+/** Blocks by their text, where only one has it. */
+function onlyOf(blocks: readonly Written[]): ReadonlyMap<string, Written | undefined> {
+  const only = new Map<string, Written | undefined>();
+  for (const block of blocks) only.set(block.text, only.has(block.text) ? undefined : block);
+  return only;
 }
 
 function isProse({ kind }: Written): boolean {

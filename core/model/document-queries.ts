@@ -32,6 +32,8 @@ export interface BlockView extends Written {
 /** A patch as it is listed. */
 export interface PatchView extends Omit<Patch, "removed"> {
   readonly block: string;
+  /** What each change took away; absent where none took anything. */
+  readonly removed?: readonly string[];
 }
 
 export const documentQueries = {
@@ -90,7 +92,10 @@ export const documentQueries = {
       const patches: PatchView[] = [];
       for (const { block, patches: kept } of blocksOf(found.document)) {
         if (params.block !== undefined && params.block !== block) continue;
-        for (const [, { removed: _, ...patch }] of kept.downFrom()) patches.push({ block, ...patch });
+        for (const [, { removed, ...patch }] of kept.downFrom()) {
+          const taken = removed.some((text) => text !== "") ? { removed } : {};
+          patches.push({ block, ...patch, ...taken });
+        }
       }
       patches.sort((a, b) => b.seq - a.seq || b.version - a.version);
       const rows = patches.map((patch, i) => [i, patch] as const).slice(cursorSeq(params, 0));
