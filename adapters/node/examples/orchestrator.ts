@@ -144,13 +144,18 @@ async function crashHalfway(log: string, say: (words: string) => void): Promise<
   say(`kill -9 of process ${child.pid}`);
 }
 
+/** A folder that goes with this process. */
+function passingFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-example-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { log: { type: "string" }, crash: { type: "boolean" } } });
   const say = (words: string): void => console.log(words);
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-example-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-  const log = values.log ?? join(folder, "log.db");
+  const log = values.log ?? join(passingFolder(), "log.db");
   if (values.crash === true) await crashHalfway(log, say);
   await orchestrate(log, say);
   const faults = await faultsOf(log);
