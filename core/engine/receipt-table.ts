@@ -66,19 +66,20 @@ class Store {
 
 export class ReceiptTable {
   /** Nothing remembered; shared, so it never owns a store. */
-  static readonly empty = new ReceiptTable(new Store(), undefined, []);
+  static readonly empty = new ReceiptTable(new Store(), undefined, undefined);
 
   private readonly store: Store;
   /** Absent in the version the store is as. */
   private way: Way | undefined;
-  /** Under this edit the version may still change; its steps are added to the way that leads to it. */
+  /** Under this edit the version may still change. */
   private edit: Edit | undefined;
-  private readonly steps: Step[];
+  /** The version it was made from, for as long as anybody holds that: its way here takes every step. */
+  private readonly from: WeakRef<ReceiptTable> | undefined;
 
-  private constructor(store: Store, edit: Edit | undefined, steps: Step[]) {
+  private constructor(store: Store, edit: Edit | undefined, from: ReceiptTable | undefined) {
     this.store = store;
     this.edit = edit;
-    this.steps = steps;
+    this.from = from && new WeakRef(from);
   }
 
   /** A table with these receipts; `answered` is in order. */
@@ -86,7 +87,7 @@ export class ReceiptTable {
     const store = new Store();
     for (const [key, receipt] of known) store.byKey.set(key, receipt);
     store.queue = [...answered];
-    return new ReceiptTable(store, undefined, []);
+    return new ReceiptTable(store, undefined, undefined);
   }
 
   /**
@@ -95,13 +96,12 @@ export class ReceiptTable {
    */
   under(edit: Edit | undefined): ReceiptTable {
     if (edit !== undefined && this.edit === edit) return this.entered();
-    if (this === ReceiptTable.empty) return new ReceiptTable(new Store(), edit, []);
+    if (this === ReceiptTable.empty) return new ReceiptTable(new Store(), edit, undefined);
     this.entered();
     // From here on another version counts on this one.
     this.edit = undefined;
-    const steps: Step[] = [];
-    const next = new ReceiptTable(this.store, edit, steps);
-    this.way = { to: next, steps, forward: true };
+    const next = new ReceiptTable(this.store, edit, this);
+    this.way = { to: next, steps: [], forward: true };
     return next;
   }
 
@@ -152,7 +152,7 @@ export class ReceiptTable {
   }
 
   private step(step: Step): void {
-    this.steps.push(step);
+    this.from?.deref()?.way?.steps.push(step);
     this.store.take(step, true);
   }
 
