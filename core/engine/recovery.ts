@@ -72,7 +72,7 @@ function unindexed(fold: Fold): Fold {
     ...fold,
     state: {
       ...fold.state,
-      claims: { ...claims, index: undefined, across: undefined },
+      claims: { ...claims, index: undefined, shared: undefined, across: undefined },
       waits: { ...waits, index: undefined },
     },
   };

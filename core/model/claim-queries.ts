@@ -6,7 +6,7 @@ import { canonical } from "./acquire.ts";
 import { type Checkpoint, checkpointFor } from "./checkpoints.ts";
 import type { Claim } from "./claim-state.ts";
 import type { State } from "./model.ts";
-import { found } from "./obstacles.ts";
+import { covering } from "./obstacles.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
 import type { Scope } from "./scopes.ts";
 import { integer, list, optional, string } from "./shape.ts";
@@ -65,19 +65,19 @@ export const claimQueries = {
         ...(params.paths === undefined ? {} : { paths: params.paths }),
       });
       if ("rejection" in asked) return asked;
-      return covering(state, asked.scope, asker.agent, asker.nowMs, params.limit ?? limits.pageItemsDefault);
+      return territory(state, asked.scope, asker.agent, asker.nowMs, params.limit ?? limits.pageItemsDefault);
     },
   ),
 } as const;
 
 /** Live claims that cover any of `scope`, and whether `agent` may edit all of it. */
-export function covering(state: State, scope: Scope, agent: string, nowMs: number, limit: number) {
+export function territory(state: State, scope: Scope, agent: string, nowMs: number, limit: number) {
   const items: ClaimView[] = [];
   let more = false;
   let others = false;
   let sharing = false;
   let exclusive = false;
-  for (const claim of found(state.claims.index, state.claims.live, scope, false)) {
+  for (const claim of covering(state, scope, false)) {
     if (claim.holder === agent) sharing ||= claim.shared;
     else {
       others = true;

@@ -59,8 +59,10 @@ export interface ClaimsState {
   readonly nextEnded: number;
   /** What the newest entry that freed something set free, and those it followed from. */
   readonly freed: { readonly seq: number; readonly items: readonly Freed[] };
-  /** Live scoped claims; absent during a bulk fold. Derived. */
+  /** Live scoped claims that nobody shares; absent during a bulk fold. Derived. */
   readonly index: ScopeIndex | undefined;
+  /** Live scoped claims that may be shared: who would share asks only the others. Derived. */
+  readonly shared: ScopeIndex | undefined;
   /** Those among them that refuse across worktrees. Derived. */
   readonly across: ScopeIndex | undefined;
 }
@@ -75,6 +77,7 @@ export const noClaims: ClaimsState = {
   nextEnded: 0,
   freed: { seq: 0, items: [] },
   index: undefined,
+  shared: undefined,
   across: undefined,
 };
 
@@ -120,7 +123,8 @@ export function put(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
     endedOrder: ended === undefined ? slice.endedOrder : slice.endedOrder.delete(ended.place, edit),
     nextEnded: slice.nextEnded,
     freed: slice.freed,
-    index: entered(slice.index, claim, edit),
+    index: claim.shared ? slice.index : entered(slice.index, claim, edit),
+    shared: claim.shared ? entered(slice.shared, claim, edit) : slice.shared,
     across: claim.acrossWorktrees ? entered(slice.across, claim, edit) : slice.across,
   };
 }
@@ -139,7 +143,8 @@ export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
     endedOrder: slice.endedOrder,
     nextEnded: slice.nextEnded,
     freed: slice.freed,
-    index: left(slice.index, claim, edit),
+    index: claim.shared ? slice.index : left(slice.index, claim, edit),
+    shared: claim.shared ? left(slice.shared, claim, edit) : slice.shared,
     across: claim.acrossWorktrees ? left(slice.across, claim, edit) : slice.across,
   };
 }
@@ -152,11 +157,14 @@ export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At,
   const live = slice.live.set(after.claim, after, at.edit);
   const same = before.scope === after.scope && before.acrossWorktrees === after.acrossWorktrees;
   if (same && before.shared === after.shared) return { ...slice, live };
-  let { index, across } = slice;
-  index = entered(left(index, before, at.edit), after, at.edit);
+  let { index, shared, across } = slice;
+  if (before.shared) shared = left(shared, before, at.edit);
+  else index = left(index, before, at.edit);
+  if (after.shared) shared = entered(shared, after, at.edit);
+  else index = entered(index, after, at.edit);
   if (before.acrossWorktrees) across = left(across, before, at.edit);
   if (after.acrossWorktrees) across = entered(across, after, at.edit);
-  return freeing({ ...slice, live, index, across }, before, at, owed);
+  return freeing({ ...slice, live, index, shared, across }, before, at, owed);
 }
 
 /**
@@ -195,14 +203,20 @@ export function end(
 /** With the indexes that a bulk fold leaves out. */
 export function indexed(slice: ClaimsState, foldCase: boolean): ClaimsState {
   if (slice.index !== undefined) return slice;
-  const scoped: [string, Scope][] = [];
+  const alone: [string, Scope][] = [];
+  const sharing: [string, Scope][] = [];
   const across: [string, Scope][] = [];
-  for (const { claim, scope, acrossWorktrees } of slice.live.values()) {
+  for (const { claim, scope, shared, acrossWorktrees } of slice.live.values()) {
     if (scope === undefined) continue;
-    scoped.push([claim, scope]);
+    (shared ? sharing : alone).push([claim, scope]);
     if (acrossWorktrees) across.push([claim, scope]);
   }
-  return { ...slice, index: ScopeIndex.build(foldCase, scoped), across: ScopeIndex.build(foldCase, across) };
+  return {
+    ...slice,
+    index: ScopeIndex.build(foldCase, alone),
+    shared: ScopeIndex.build(foldCase, sharing),
+    across: ScopeIndex.build(foldCase, across),
+  };
 }
 
 /** With nothing freed, before entry `seq` frees something. */

@@ -3,7 +3,7 @@
  */
 import { limits } from "../limits.ts";
 import { overlapRefusal, wantOf } from "./acquire.ts";
-import { covering } from "./claim-queries.ts";
+import { territory } from "./claim-queries.ts";
 import type { Block, Document } from "./document-state.ts";
 import type { State } from "./model.ts";
 import type { Scope } from "./scopes.ts";
@@ -141,7 +141,7 @@ export function claimedByOthers(
 ): Refused | undefined {
   if (path === undefined || shared || state.claims.live.size === 0) return undefined;
   const scope: Scope = { ...(worktree === undefined ? {} : { worktree }), files: [path] };
-  if (covering(state, scope, agent, nowMs, 1).mayEdit) return undefined;
+  if (territory(state, scope, agent, nowMs, 1).mayEdit) return undefined;
   return overlapRefusal(state, wantOf("", agent, { scope }), nowMs);
 }
 

@@ -61,17 +61,21 @@ const NONE: readonly never[] = [];
 /** Live claims of others whose scope refuses the wanted one, in any order; found as the caller goes on. */
 export function overlapping(state: State, want: Want): Iterable<Claim> {
   const { scope, acrossWorktrees } = want;
-  const { index, across } = state.claims;
-  if (scope === undefined || index === undefined) return NONE;
+  const { index, shared, across } = state.claims;
+  if (scope === undefined || index === undefined || shared === undefined) return NONE;
   // Nearly always nothing is in the way, and seeing that is cheap.
-  const free = index.isClear(scope, acrossWorktrees) && (across === undefined || across.size === 0);
+  const free =
+    index.isClear(scope, acrossWorktrees) &&
+    (want.shared || shared.isClear(scope, acrossWorktrees)) &&
+    (across === undefined || across.size === 0);
   return free ? NONE : overlappingOf(state, want, scope);
 }
 
 function* overlappingOf(state: State, want: Want, scope: Scope): IterableIterator<Claim> {
-  const { live, index, across } = state.claims;
-  for (const claim of found(index, live, scope, want.acrossWorktrees)) {
-    if (refuses(claim, want)) yield claim;
+  const { live, index, shared, across } = state.claims;
+  for (const among of want.shared ? [index] : [index, shared]) {
+    for (const claim of found(among, live, scope, want.acrossWorktrees))
+      if (refuses(claim, want)) yield claim;
   }
   if (want.acrossWorktrees || across === undefined || across.size === 0) return;
   for (const claim of found(across, live, scope, true)) {
@@ -83,16 +87,23 @@ function* overlappingOf(state: State, want: Want, scope: Scope): IterableIterato
 /** Live claims of others in other worktrees that will meet this one at merge (CL20), in any order. */
 export function nearby(state: State, want: Want): Iterable<Claim> {
   const { scope } = want;
-  const { index } = state.claims;
-  if (scope?.worktree === undefined || index === undefined || index.isClear(scope, true)) return NONE;
-  return nearbyOf(state, want, scope);
+  const { index, shared } = state.claims;
+  if (scope?.worktree === undefined || index === undefined || shared === undefined) return NONE;
+  return index.isClear(scope, true) && shared.isClear(scope, true) ? NONE : nearbyOf(state, want, scope);
 }
 
 function* nearbyOf(state: State, want: Want, scope: Scope): IterableIterator<Claim> {
-  for (const claim of found(state.claims.index, state.claims.live, scope, true)) {
+  for (const claim of covering(state, scope, true)) {
     if (claim.holder === want.agent || claim.scope === undefined) continue;
     if (!sameWorktree(claim.scope, scope)) yield claim;
   }
+}
+
+/** Live claims, whoever holds them, that cover some path of a scope, in any order. */
+export function* covering(state: State, scope: Scope, acrossWorktrees: boolean): IterableIterator<Claim> {
+  const { live, index, shared } = state.claims;
+  yield* found(index, live, scope, acrossWorktrees);
+  yield* found(shared, live, scope, acrossWorktrees);
 }
 
 /**
@@ -161,7 +172,7 @@ function joint(held: Scope | undefined, more: Scope | undefined): Scope | undefi
 }
 
 /** Live claims that an index finds for a scope. */
-export function* found(
+function* found(
   index: ScopeIndex | undefined,
   live: State["claims"]["live"],
   scope: Scope,

@@ -50,11 +50,15 @@ function checkOrders(state: State, live: readonly Claim[]): void {
     if (held.length > 128) throw new Error(`${holder} holds ${held.length} claims`);
   }
   const across = live.filter(({ acrossWorktrees, scope }) => acrossWorktrees && scope !== undefined);
-  equal("index size", claims.index?.size, live.filter(({ scope }) => scope !== undefined).length);
+  const scoped = live.filter(({ scope }) => scope !== undefined);
+  const sharing = scoped.filter(({ shared }) => shared);
+  equal("index size", claims.index?.size, scoped.length - sharing.length);
+  equal("size of the index of shared ones", claims.shared?.size, sharing.length);
   equal("size of the index across worktrees", claims.across?.size, across.length);
-  for (const { claim, scope } of live) {
+  for (const { claim, scope, shared } of live) {
     if (scope === undefined) continue;
-    const found = [...(claims.index?.overlapping(scope, { acrossWorktrees: true }) ?? [])];
+    const index = shared ? claims.shared : claims.index;
+    const found = [...(index?.overlapping(scope, { acrossWorktrees: true }) ?? [])];
     if (!found.includes(claim)) throw new Error(`${claim} is not in the index`);
   }
   const queued = [...waits.bySeq.values()];
