@@ -293,13 +293,15 @@ export class Sequencer {
       const repeat = closed === undefined ? { seq } : { seq: closed, closes: { agent, submission: id } };
       return () => this.options.repeat({ ...repeat, id, settle });
     }
-    if (refused !== undefined) return () => item.settle({ ...refused.outcome, repeated: true });
+    const isOld = item.sentAfter !== undefined && item.sentAfter < floor;
+    // Beyond the window another hub may have accepted it since: what was refused here says nothing then.
+    if (refused !== undefined && !isOld) return () => item.settle({ ...refused.outcome, repeated: true });
     if ((this.doubted.get(item) ?? floor) < floor) {
-      // It may have happened and been forgotten since: neither new nor, to one who sent it once, without effect.
+      // It may have happened and been forgotten: neither new nor, to one who sent it once, without effect.
       const words = "Whether it happened is not known; submit the same id again to find out.";
       return () => item.settle(new Failure("log.unknown-outcome", words, { definite: false }));
     }
-    if (item.sentAfter === undefined || item.sentAfter >= floor) return undefined;
+    if (!isOld) return undefined;
     const expired = refuse("submission.expired", { submission: item.id, floor });
     return () => item.settle({ ok: false, ...expired });
   }
