@@ -1,6 +1,6 @@
 /**
- * A simulated agent that uses the real client: what it is told is judged where its program would hear it, behind
- * reconnecting, sending again and resuming.
+ * A simulated agent that uses the real client: what it is told is judged where its program would hear it,
+ * behind reconnecting, sending again and resuming.
  */
 import { type Client, openClient } from "../../core/client/client.ts";
 import { Refused } from "../../core/client/refused.ts";

@@ -32,8 +32,8 @@ export interface Faults extends Record<FaultKind, number> {
 /** Draws how bad a world is: some kinds are off, some frequent. */
 export function drawFaults(random: Random, off: ReadonlySet<FaultKind>): Faults {
   const most: Record<FaultKind, number> = {
-    full: 0.03,
-    slow: 0.05,
+    full: 0.05,
+    slow: 0.08,
     unknown: 0.04,
     lostWake: 0.5,
     damage: 0.4,

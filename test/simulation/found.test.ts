@@ -130,6 +130,19 @@ it("serves those who wait behind one whose task was closed meanwhile", async () 
   expect(await next).toMatchObject({ ok: true, claim: "X" });
 });
 
+it("does not stand by a refusal from beyond the receipts, for another hub may have accepted since", async () => {
+  const engine = await world.engine({ settings: { receiptsMax: 1 } });
+  const other = await world.engine();
+  await world.submit(engine, "a", acquire("T"));
+  const sentAfter = engine.head();
+  const again = (hub: typeof engine) => world.submit(hub, "b", acquire("T"), "x", sentAfter);
+  expect(await again(engine)).toMatchObject({ rejection: { code: "claim.held" } });
+  await world.submit(engine, "a", { type: "claim.release", claim: "T" });
+  expect(await again(other)).toMatchObject({ ok: true });
+  for (const id of ["U", "V"]) await world.submit(other, "a", acquire(id));
+  expect(await again(engine)).toMatchObject({ rejection: { code: "submission.expired" } });
+});
+
 it("never calls a submission without effect because its entry is no longer kept", async () => {
   const engine = await world.engine();
   for (const id of ["s", "t", "u"]) await world.submit(engine, "a", acquire(id), id);

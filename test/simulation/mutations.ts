@@ -104,7 +104,7 @@ export const mutations: readonly Mutation[] = [
     name: "an append whose outcome is unknown is taken for refused",
     file: "core/engine/loop.ts",
     find: "if (failure.definite) {",
-    put: "if (failure.definite || (await log.reopen().then(() => true))) {",
+    put: "if (failure.definite || (await log.reopen().then(() => true, () => true))) {",
   },
   {
     name: "refusals are forgotten",
@@ -159,11 +159,5 @@ export const mutations: readonly Mutation[] = [
     file: "core/client/calls.ts",
     find: "params = { ...params, submission, sentAfter: pending.sentAfter };",
     put: 'params = { ...params, submission: submission + "r".repeat(pending.sends) };',
-  },
-  {
-    name: "a second sending that failed for certain speaks for the first",
-    file: "core/client/calls.ts",
-    find: "pending.sends > 1 ? doubted(pending, error) : error",
-    put: "pending.sends > 1000 ? doubted(pending, error) : error",
   },
 ];

@@ -49,6 +49,8 @@ export class Disk {
   boot = 1;
   /** Called with each append the moment it can be seen. */
   onStored: (stored: Stored, entries: readonly Entry[]) => void = () => {};
+  /** No room until then, for anybody. */
+  fullUntilMs = 0;
   /** Called when a write begins: the best moment for the power to fail. */
   onWriting: (stored: Stored) => void = () => {};
   newest: Stored | undefined;
@@ -186,7 +188,8 @@ export class SimLog implements EventLog {
       sum: sumOf(texts),
     };
     await this.wait(1);
-    if (random.happens(faults.full)) {
+    if (random.happens(faults.full)) disk.fullUntilMs = this.loop.nowMs + random.between(0, 1500);
+    if (faults.full > 0 && disk.fullUntilMs > this.loop.nowMs) {
       throw new Failure("log.full", "No room.", { fields: { retryAfterMs: 1000 } });
     }
     await disk.lock(this);

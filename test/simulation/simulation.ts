@@ -134,7 +134,7 @@ class World {
 
   private join(label: string, name: string, n: number): void {
     const random = new Random(this.options.seed, `agent${n}`);
-    const Kind = random.happens(0.35) ? ClientAgent : Agent;
+    const Kind = random.happens(0.5) ? ClientAgent : Agent;
     this.agents.push(new Kind(label, name, random, this.surroundings));
   }
 
