@@ -15,6 +15,7 @@ const verbs = [
   "bench",
   "call",
   "claims",
+  "doc",
   "feed",
   "help",
   "ledger",
@@ -42,7 +43,7 @@ const errors = {
 };
 
 // What is bundled is what commands wait for; everything else is found in node_modules when it is needed.
-const bundled = new Set(["ws", "rxjs", "msgpackr", "better-sqlite3"]);
+const bundled = new Set(["ws", "rxjs", "msgpackr", "better-sqlite3", "diff"]);
 const external = [
   ...Object.keys(dependencies).filter((name) => !bundled.has(name)),
   "bindings",

@@ -4,8 +4,10 @@
 
 import type { Following } from "../../core/client/following.ts";
 import type { Caller } from "../../core/client/visit.ts";
+import type { Changes } from "../../core/model/patch.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import { usage } from "./arguments.ts";
+import { changesText } from "./changes-text.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { formatMoment, formatSpan, parseMoment } from "./durations.ts";
 import { toFile } from "./paths.ts";
@@ -127,6 +129,10 @@ function fieldsText(fields: object): string {
   const parts: string[] = [];
   for (const [name, value] of Object.entries(fields)) {
     if (HIDDEN.has(name)) continue;
+    if (name === "changes") {
+      parts.push(changesText(value as Changes));
+      continue;
+    }
     const text =
       typeof value === "string"
         ? value

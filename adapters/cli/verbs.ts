@@ -3,6 +3,7 @@
  * command pays only for itself.
  */
 import type { Verb } from "./command.ts";
+import { docVerbs } from "./doc-verbs.ts";
 import { EPOCH, LIMIT, NOTE, none, one, PATHS, SHARED, TTL, WAIT, WORKTREE } from "./options.ts";
 import { planVerbs } from "./plan-verbs.ts";
 
@@ -223,6 +224,7 @@ export const verbs: { readonly [name: string]: Verb } = {
     load: async () => (await import("./lock.ts")).lockVerb,
   },
   ...planVerbs,
+  ...docVerbs,
   who: {
     takes: "",
     arity: none,
