@@ -6,13 +6,14 @@ import type { Caller } from "../../core/client/visit.ts";
 import { glance } from "../../core/engine/glance.ts";
 import type { Rejection } from "../../core/model/slice.ts";
 import { openMemoryLog } from "../log/memory.ts";
-import { openSqliteLog } from "../log/sqlite.ts";
+import { openSqliteLog, SqliteLog } from "../log/sqlite.ts";
+import { rememberStatus } from "../node/status-file.ts";
 
 /** Answers questions from the log in `file`; without one as a log that has no entries yet would. */
 export async function lookDirectly(
   file: string | undefined,
   agent: string,
-): Promise<Caller & { readonly atMs: number }> {
+): Promise<Caller & { remember(): void }> {
   const log = file === undefined ? await openMemoryLog() : await openSqliteLog(file, { readOnly: true });
   try {
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -25,8 +26,10 @@ export async function lookDirectly(
     return {
       log: fold.state.log.log,
       seq: fold.seq,
-      /** Log time of the newest entry. */
-      atMs: fold.atMs,
+      /** Keeps what a later `status` asks. */
+      remember: () => {
+        if (log instanceof SqliteLog) rememberStatus(log, fold, agent);
+      },
       durable: log.durability,
       send,
       call: (method, params) => send(method, params) as never,

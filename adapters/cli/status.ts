@@ -46,16 +46,15 @@ async function directly(file: string, agent: string): Promise<Shown> {
     const agents = { present: 0, idle: 0, gone: 0 };
     return { summary: { seq: 0, agents, claims: 0, waits: 0 }, durable: "full", empty: true };
   }
-  const { recallStatus, rememberStatus } = await import("./direct-status.ts");
+  const { recallStatus } = await import("./direct-status.ts");
   const seen = await recallStatus(file, agent);
   if (seen !== undefined) return { summary: seen.summary as unknown as Summary, durable: seen.durable };
   const { lookDirectly } = await import("./direct-look.ts");
   const client = await lookDirectly(file, agent);
   try {
     const summary = await client.call("state.summary", {});
-    const { atMs, durable } = client;
-    rememberStatus(file, agent, { head: summary.seq, atMs, durable, summary });
-    return { summary: summary as unknown as Summary, durable };
+    client.remember();
+    return { summary: summary as unknown as Summary, durable: client.durable };
   } finally {
     await client.close();
   }

@@ -9,7 +9,7 @@ import type { Entry } from "../../core/model/slice.ts";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { Appended, Behind, EventLog, LivenessMark, Loss, Seq } from "../../core/ports/event-log.ts";
 import { assertFollows, closedLog } from "./batch.ts";
-import { sameHash } from "./chain.ts";
+import { hex, sameHash } from "./chain.ts";
 import { packEntries } from "./codec.ts";
 import { elapsedMs, type Moment, machineClock, now, pause } from "./machine.ts";
 import { freeReserve, type Place, placeOf } from "./place.ts";
@@ -91,6 +91,17 @@ export class SqliteLog implements EventLog {
   get lost(): Loss | undefined {
     const lost = this.#opened?.lost;
     return lost !== undefined && this.#seen === lost.throughSeq ? lost : undefined;
+  }
+
+  /** Path of its file. */
+  get file(): string {
+    return this.#place.file;
+  }
+
+  /** The newest row: its seq, and its hash in lower-case hex. */
+  tip(): { readonly seq: Seq; readonly hash: string } {
+    const { seq, hash } = this.#ask((db) => db.tailLink());
+    return { seq, hash: hex(hash) };
   }
 
   async head(): Promise<Seq> {

@@ -7,6 +7,7 @@ import type { EventLog } from "../../core/ports/event-log.ts";
 import { openLog } from "../log/index.ts";
 import { findFences } from "./fences.ts";
 import { sha256 } from "./hash.ts";
+import { keepStatus } from "./status-file.ts";
 import { systemChance, systemClock } from "./system.ts";
 
 /** How to open a log in a file. */
@@ -61,9 +62,12 @@ export async function openEngineOnLog(options: NodeEngineOptions): Promise<Engin
       log,
       ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
     });
+    const end = engine.close.bind(engine);
+    const kept = keepStatus(engine, log);
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
-      await engine.close();
+      await end();
+      kept.stop();
       if (own) await log.close();
     };
     return { engine, log, close: () => (closing ??= close()) };
@@ -78,12 +82,7 @@ export async function openEngineOnLog(options: NodeEngineOptions): Promise<Engin
  * `openEngineOnLog`.
  */
 export async function openEngine(options: NodeEngineOptions): Promise<Engine> {
-  const { engine, log } = await openEngineOnLog(options);
-  if (typeof options.log !== "string") return engine;
-  const close = engine.close.bind(engine);
-  engine.close = async () => {
-    await close();
-    await log.close();
-  };
+  const { engine, close } = await openEngineOnLog(options);
+  engine.close = close;
   return engine;
 }

@@ -163,6 +163,11 @@ export class Engine implements Host {
     return this.sequencer.fold.seq;
   }
 
+  /** Log time of the newest entry, in milliseconds. */
+  atMs(): number {
+    return this.sequencer.fold.atMs;
+  }
+
   /** Log time, in milliseconds. */
   nowMs(): number {
     return this.time.nowMs();
