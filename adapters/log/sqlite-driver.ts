@@ -36,7 +36,9 @@ export type Trouble =
   | "cannot-open"
   | "other";
 
+// All that is asked of a log was tried: what SQLite then cannot make sense of (1, 24) is its file.
 const troubles: { readonly [primaryCode: number]: Trouble } = {
+  1: "corrupt",
   5: "busy",
   6: "busy",
   8: "read-only",
@@ -44,10 +46,12 @@ const troubles: { readonly [primaryCode: number]: Trouble } = {
   11: "corrupt",
   13: "full",
   14: "cannot-open",
+  24: "corrupt",
   26: "not-a-database",
 };
 
 const codes: { readonly [name: string]: number } = {
+  ERROR: 1,
   BUSY: 5,
   LOCKED: 6,
   READONLY: 8,
@@ -55,6 +59,7 @@ const codes: { readonly [name: string]: number } = {
   CORRUPT: 11,
   FULL: 13,
   CANTOPEN: 14,
+  FORMAT: 24,
   NOTADB: 26,
 };
 

@@ -6,7 +6,7 @@ import { limits } from "../../core/limits.ts";
 import type { Seq } from "../../core/ports/event-log.ts";
 import { GENESIS, type Link, type StoredRow } from "./chain.ts";
 import { pause } from "./machine.ts";
-import { type Driver, type OpenDriver, type SqlRow, type Statement, troubleOf } from "./sqlite-driver.ts";
+import { type Driver, type OpenDriver, type Statement, troubleOf } from "./sqlite-driver.ts";
 
 /** `Hold` in ASCII: tells a log from any other SQLite database. */
 export const APPLICATION_ID = 0x486f6c64;
@@ -127,7 +127,10 @@ export class SqliteFile {
 
   /** The newest seq that is taken. */
   head(): Seq {
-    return this.#statements.head.get()?.head as Seq;
+    const head = this.#statements.head.get()?.head;
+    // One row that cannot be read makes all of it nothing, and nothing looks like a new log.
+    if (!isSeq(head)) throw this.#damaged("where it ends cannot be told");
+    return head;
   }
 
   /** The newest row without its bytes. */
@@ -161,11 +164,11 @@ export class SqliteFile {
   }
 
   horizon(): Horizon {
-    const row = this.#statements.horizon.get() as SqlRow;
-    return {
-      seq: row.seq as Seq,
-      link: { seq: row.row_seq as Seq, hash: row.row_hash as Uint8Array },
-    };
+    const { seq, row_seq: rowSeq, row_hash: hash } = this.#statements.horizon.get() ?? {};
+    if (!isSeq(seq) || !isSeq(rowSeq) || !(hash instanceof Uint8Array) || hash.length !== 32) {
+      throw this.#damaged("where it begins cannot be told");
+    }
+    return { seq, link: { seq: rowSeq, hash } };
   }
 
   holes(): readonly Hole[] {
@@ -216,6 +219,16 @@ export class SqliteFile {
   close(): void {
     this.driver.close();
   }
+
+  #damaged(what: string): Failure {
+    const { file } = this;
+    const words = `${file} is damaged: ${what}. Run verify, and restore the log from a backup.`;
+    return new Failure("log.damaged", words, { fields: { file } });
+  }
+}
+
+function isSeq(value: unknown): value is Seq {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function pragma(driver: Driver, name: string): unknown {

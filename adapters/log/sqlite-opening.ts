@@ -105,11 +105,14 @@ export async function openForReading(
   file: string,
   settings: FileOptions,
 ): Promise<{ db: SqliteFile; discard: () => void }> {
+  let opened: SqliteFile | undefined;
   try {
-    const db = await SqliteFile.open(file, settings);
-    db.head();
-    return { db, discard: () => {} };
-  } catch (error) {
+    opened = await SqliteFile.open(file, settings);
+    opened.head();
+    return { db: opened, discard: () => {} };
+  } catch (thrown) {
+    opened?.close();
+    const error = storageFailure(file, thrown);
     if (!(error instanceof Failure) || (error.code !== "log.read-only" && error.code !== "log.unusable"))
       throw error;
     if (isWritable(file) || (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) throw error;
