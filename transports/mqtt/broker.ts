@@ -8,7 +8,9 @@ import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
 import type { Verify } from "../../core/engine/admission.ts";
 import { limits } from "../../core/limits.ts";
+import type { Clock } from "../../core/ports/clock.ts";
 import { codes, errorReply } from "../../core/protocol/frame.ts";
+import { Bulletin } from "./bulletin.ts";
 import { Intake } from "./intake.ts";
 import { boundStore, type Store } from "./store.ts";
 import type { Caller, Switchboard } from "./switchboard.ts";
@@ -22,6 +24,7 @@ export interface BrokerOptions {
   readonly bounds: BrokerBounds;
   /** Awaited before the first client is let in, and any other. */
   readonly ready: () => Promise<void>;
+  readonly after: Clock["after"];
 }
 
 /** Bounds of one broker; each is its namesake in `limits`. */
@@ -48,24 +51,43 @@ export class Broker {
   readonly #aedes: Aedes;
   readonly #options: BrokerOptions;
   readonly #store: Store;
+  readonly #bulletin: Bulletin;
   readonly #callers = new WeakMap<Client, Caller>();
   readonly #live = new Set<Caller>();
 
   private constructor(aedes: Aedes, options: BrokerOptions) {
     this.#aedes = aedes;
     this.#options = options;
-    this.#store = boundStore(aedes, options.bounds, (topic) => options.topics.owns(topic));
+    this.#store = boundStore(aedes, options.bounds);
+    this.#bulletin = new Bulletin({
+      topics: options.topics,
+      store: this.#store,
+      after: options.after,
+      bufferBytesMax: options.bounds.brokerBufferBytesMax,
+      drainMs: options.bounds.brokerDrainMs,
+    });
     aedes.on("subscribe", (subscriptions, client) => {
-      const filters = subscriptions.filter(({ qos }) => (qos as number) !== 128).map(({ topic }) => topic);
-      this.#with(client, (caller) => options.switchboard.subscribed(caller, filters));
+      const granted = subscriptions.filter(({ qos }) => (qos as number) !== 128);
+      this.#with(client, (caller) => {
+        this.#subscribed(caller, granted);
+        const added = granted.map(({ topic }) => topic);
+        this.#bulletin.changed(caller, added);
+      });
     });
     aedes.on("unsubscribe", (filters, client) => {
-      this.#with(client, (caller) => options.switchboard.unsubscribed(caller, filters));
+      this.#with(client, (caller) => {
+        for (const filter of filters) caller.filters.delete(filter);
+        this.#bulletin.changed(caller, []);
+      });
     });
     aedes.on("clientReady", (client) => {
       // A session that was kept has its subscriptions already.
-      const { subscriptions } = client as Client & { readonly subscriptions: object };
-      this.#with(client, (caller) => options.switchboard.subscribed(caller, Object.keys(subscriptions)));
+      const kept = Object.entries(subscriptionsOf(client)).map(([topic, { qos }]) => ({ topic, qos }));
+      if (kept.length === 0) return;
+      this.#with(client, (caller) => {
+        this.#subscribed(caller, kept);
+        this.#bulletin.changed(caller, []);
+      });
     });
     // It stays up whatever its store says; there is nothing to be done about it here.
     (aedes as unknown as NodeJS.EventEmitter).on("error", () => undefined);
@@ -118,13 +140,14 @@ export class Broker {
       agent: undefined,
       token: undefined,
       will: undefined,
-      filters: new Set(),
+      filters: new Map(),
       connections: new Map(),
       closing: false,
     };
     this.#live.add(caller);
     intake.once("close", () => {
       this.#live.delete(caller);
+      this.#bulletin.gone(caller);
       switchboard.gone(caller);
     });
     const client = this.#aedes.handle(intake);
@@ -132,18 +155,9 @@ export class Broker {
     this.#callers.set(client, caller);
   }
 
-  /** Publishes for the hub; `done` once every subscriber's medium has it, or has been given up. */
-  publish(topic: string, payload: string, retain: boolean, done: () => void): void {
-    const packet: PublishPacket & { brokerId: string } = {
-      cmd: "publish",
-      topic,
-      payload: Buffer.from(payload),
-      qos: 1,
-      retain,
-      dup: false,
-      brokerId: this.#lane(1, retain),
-    };
-    this.#aedes.publish(packet, done);
+  /** What the hub publishes here. */
+  get bulletin(): Bulletin {
+    return this.#bulletin;
   }
 
   /** Ends the broker; its clients must be gone, or are cut. */
@@ -158,6 +172,12 @@ export class Broker {
    */
   #lane(qos: number, retain: boolean): string {
     return `${this.#aedes.id}/${qos}${retain ? "r" : ""}`;
+  }
+
+  #subscribed(caller: Caller, granted: readonly { readonly topic: string; readonly qos: number }[]): void {
+    for (const { topic, qos } of granted) caller.filters.set(topic, qos);
+    const filters = granted.map(({ topic }) => topic);
+    this.#options.switchboard.subscribed(caller, filters);
   }
 
   #with(client: Client | null, run: (caller: Caller) => void): void {
@@ -289,13 +309,12 @@ function nowhere(packet: PublishPacket): void {
 
 /** The highest quality of service among the client's filters that match; at least 1, since 0 goes another way. */
 function grantedQuality(client: Client, topic: string): 1 | 2 {
-  const { subscriptions } = client as Client & {
-    readonly subscriptions: { [filter: string]: { qos: number } };
-  };
-  const granted = Object.entries(subscriptions).some(
-    ([filter, { qos }]) => qos === 2 && matches(filter, topic),
-  );
-  return granted ? 2 : 1;
+  const all = Object.entries(subscriptionsOf(client));
+  return all.some(([filter, { qos }]) => qos === 2 && matches(filter, topic)) ? 2 : 1;
+}
+
+function subscriptionsOf(client: Client): { readonly [filter: string]: { readonly qos: number } } {
+  return (client as Client & { subscriptions: { [filter: string]: { qos: number } } }).subscriptions;
 }
 
 /** What a broker is bound to unless told otherwise. */

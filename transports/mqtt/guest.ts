@@ -50,7 +50,8 @@ class Guest {
       this.#client.publish(topic, payload, { qos: 1, retain }, done);
     };
     const after = options.clock?.after.bind(options.clock) ?? realAfter;
-    this.#mirror = options.observe && new Mirror(place.topics, { publish }, options.observe, after);
+    this.#mirror =
+      options.observe && new Mirror(place.topics, { hears: () => true, publish }, options.observe, after);
   }
 
   async join(): Promise<void> {

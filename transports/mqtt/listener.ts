@@ -74,13 +74,14 @@ export async function listen(url: string, options: MqttListenOptions, accept: Ac
   const topics = new Topics();
   const switchboard = new Switchboard({ topics, accept, after, drainMs: bounds.drainMs });
   const outlet: Outlet = {
-    publish: (topic, payload, retain, done) => broker.publish(topic, payload, retain, done),
+    hears: (topic) => broker.bulletin.hears(topic),
+    publish: (topic, payload, retain, done) => broker.bulletin.publish(topic, payload, retain, done),
   };
   const mirror = options.observe && new Mirror(topics, outlet, options.observe, after);
   // A hub that nobody speaks MQTT to mirrors nothing.
   const ready = async (): Promise<void> => mirror?.begin();
   const verify = options.hasTokens === true ? options.verify : undefined;
-  const broker = await Broker.open({ topics, switchboard, verify, bounds, ready });
+  const broker = await Broker.open({ topics, switchboard, verify, bounds, ready, after });
   const door = new Door(broker, bounds);
   const server = createServer({ noDelay: true }, (socket) => door.tcp(socket));
   try {

@@ -15,6 +15,8 @@ import type { Topics } from "./topics.ts";
 
 /** Where the mirror publishes. */
 export interface Outlet {
+  /** Whether what is not retained would reach anybody. */
+  hears(topic: string): boolean;
   /** `done` once the medium has taken it, or has given it up. */
   publish(topic: string, payload: string, retain: boolean, done: () => void): void;
 }
@@ -149,9 +151,11 @@ export class Mirror {
       const shown = redacted(entry, NOBODY);
       const types = new Set(shown.events.map(({ type }) => type));
       for (const type of types) {
-        const told =
-          types.size === 1 ? shown : { ...shown, events: shown.events.filter((e) => e.type === type) };
-        this.#publish(this.#topics.log(type), JSON.stringify(told), false);
+        const topic = this.#topics.log(type);
+        if (!this.#outlet.hears(topic)) continue;
+        const one = types.size === 1;
+        const told = one ? shown : { ...shown, events: shown.events.filter((event) => event.type === type) };
+        this.#publish(topic, JSON.stringify(told), false);
       }
       for (const event of shown.events) this.#touch(event as unknown as Row);
     }

@@ -13,14 +13,24 @@ export interface StoreBounds {
   readonly brokerSessionsMax: number;
 }
 
-export interface Store {
-  /** Whether a message may be retained; counts it when it may. The hub's own always may. */
+/** Sessions that outlive their connections. */
+export interface AwayStore {
+  readonly hasSessions: boolean;
+  /** A message of quality 1 of the hub's, numbered as the library wants it. */
+  packet(topic: string, payload: string): PublishPacket;
+  /** Keeps a message of quality 1 for the sessions that are away and have subscribed to it. */
+  keepForAway(topic: string, payload: string): void;
+}
+
+export interface Store extends AwayStore {
+  /** Whether a message may be retained; counts it when it may. */
   mayRetain(packet: PublishPacket): boolean;
 }
 
 /** What is used of the library's store. */
 interface Persistence {
   addSubscriptions(client: { readonly id: string }, wanted: readonly Subscription[]): Promise<void>;
+  subscriptionsByTopic(topic: string): Promise<readonly { readonly clientId: string }[]>;
   cleanSubscriptions(client: { readonly id: string }): Promise<void>;
   outgoingEnqueueCombi(
     subscriptions: readonly { readonly clientId: string }[],
@@ -40,14 +50,40 @@ interface Queue {
 }
 
 /** Puts bounds on the store of a broker. Messages beyond those of an absent client's queue are not kept for it. */
-export function boundStore(aedes: Aedes, bounds: StoreBounds, owned: (topic: string) => boolean): Store {
+export function boundStore(aedes: Aedes, bounds: StoreBounds): Store {
   const store = (aedes as unknown as { readonly persistence: Persistence }).persistence;
-  boundQueues(aedes, store, bounds);
+  const sessions = boundQueues(aedes, store, bounds);
   const sizes = new Map<string, number>();
   let bytes = 0;
+  const counted = aedes as unknown as { counter: number };
+  const packetOf = (topic: string, payload: string): PublishPacket => {
+    const numbered = { brokerId: `${aedes.id}/hub`, brokerCounter: ++counted.counter };
+    const packet = {
+      cmd: "publish",
+      topic,
+      payload: Buffer.from(payload),
+      qos: 1,
+      retain: false,
+      dup: false,
+    } as const;
+    return { ...packet, ...numbered };
+  };
   return {
+    get hasSessions() {
+      return sessions.size > 0;
+    },
+    packet: packetOf,
+    keepForAway(topic, payload) {
+      const packet = packetOf(topic, payload);
+      const keep = async (): Promise<void> => {
+        const wanted = await store.subscriptionsByTopic(topic);
+        const away = wanted.filter(({ clientId }) => clientsOf(aedes)[clientId] === undefined);
+        if (away.length > 0) await store.outgoingEnqueueCombi(away, packet);
+      };
+      // It is in memory: nothing can go wrong that anybody could mend.
+      keep().catch(() => undefined);
+    },
     mayRetain({ topic, payload }) {
-      if (owned(topic)) return true;
       const before = sizes.get(topic) ?? 0;
       const size = payload.length === 0 ? 0 : payload.length + topic.length;
       if (size > 0) {
@@ -61,10 +97,10 @@ export function boundStore(aedes: Aedes, bounds: StoreBounds, owned: (topic: str
   };
 }
 
-function boundQueues(aedes: Aedes, store: Persistence, bounds: StoreBounds): void {
+function boundQueues(aedes: Aedes, store: Persistence, bounds: StoreBounds): ReadonlySet<string> {
   const queues = new Map<string, Queue>();
   const sessions = new Set<string>();
-  const clients = (aedes as unknown as { readonly clients: { readonly [id: string]: unknown } }).clients;
+  const clients = clientsOf(aedes);
   const add = store.addSubscriptions.bind(store);
   const clean = store.cleanSubscriptions.bind(store);
   const enqueue = store.outgoingEnqueueCombi.bind(store);
@@ -113,6 +149,11 @@ function boundQueues(aedes: Aedes, store: Persistence, bounds: StoreBounds): voi
     if (queue.messages <= 0) queues.delete(client.id);
     return cleared;
   };
+  return sessions;
+}
+
+function clientsOf(aedes: Aedes): { readonly [id: string]: unknown } {
+  return (aedes as unknown as { readonly clients: { readonly [id: string]: unknown } }).clients;
 }
 
 function sizeOf({ topic, payload }: PublishPacket): number {

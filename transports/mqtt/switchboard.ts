@@ -24,8 +24,8 @@ export interface Caller {
   agent: string | undefined;
   token: string | undefined;
   will: { readonly topic: string; readonly payload: Uint8Array } | undefined;
-  /** Filters it is subscribed to. */
-  readonly filters: Set<string>;
+  /** Filters it is subscribed to, and the quality of service granted. */
+  readonly filters: Map<string, number>;
   /** By the level the client spells the agent's name with. */
   readonly connections: Map<string, TopicConnection>;
   /** Nothing more is taken from it. */
@@ -59,17 +59,12 @@ export class Switchboard {
   /** The client has subscribed: what names one agent's answers opens a connection at once. */
   subscribed(caller: Caller, filters: readonly string[]): void {
     for (const filter of filters) {
-      caller.filters.add(filter);
       const heard = this.#options.topics.heardBy(filter);
       if (heard === undefined || (caller.agent !== undefined && caller.agent !== heard.agent)) continue;
       if (!caller.closing && !caller.connections.has(heard.level)) {
         this.#open(caller, heard.agent, heard.level);
       }
     }
-  }
-
-  unsubscribed(caller: Caller, filters: readonly string[]): void {
-    for (const filter of filters) caller.filters.delete(filter);
   }
 
   /** The client is gone. */
@@ -165,6 +160,6 @@ export function hangUp(caller: Caller, after: Clock["after"]): void {
 
 function hears(caller: Caller, topic: string): boolean {
   if (caller.filters.has(topic)) return true;
-  for (const filter of caller.filters) if (matches(filter, topic)) return true;
+  for (const filter of caller.filters.keys()) if (matches(filter, topic)) return true;
   return false;
 }
