@@ -6,7 +6,7 @@
 import { limits } from "../limits.ts";
 import { editableBlock, reject, tooLarge } from "./document-refusals.ts";
 import { type Block, bytesOfChanges, type Document, type Patch, textAt } from "./document-state.ts";
-import type { DocumentCommand } from "./documents.ts";
+import type { DocumentCommand, DocumentEvent } from "./documents.ts";
 import { invalid } from "./log.ts";
 import type { State } from "./model.ts";
 import {
@@ -25,7 +25,10 @@ import { diffTexts } from "./text-diff.ts";
 
 type PatchBlock = Extract<DocumentCommand, { type: "block.patch" }>;
 type Undo = Extract<DocumentCommand, { type: "document.undo" }>;
-type Conflict = Range & { readonly by: string };
+type Patched = Extract<DocumentEvent, { type: "block.patched" }>;
+
+/** Bytes of UTF-8 that a code unit takes at most. */
+const UTF8_MOST = 3;
 
 /** A patch mapped to now. */
 interface Mapped {
@@ -120,7 +123,7 @@ function moved({ from, to }: Range, over: Changes): Range {
 /** The event of a patch that fits now. */
 function patched(
   state: State,
-  { document, bytes }: Document,
+  document: Document,
   { block, version: before, text }: Block,
   { changes, met }: Mapped,
   { base, wantHash, undoes }: { base: number; wantHash?: boolean | undefined; undoes?: number },
@@ -128,29 +131,40 @@ function patched(
 ): Decision {
   if (changes.length > limits.changesMappedMax) {
     return reject("block.base-too-old", {
-      document,
+      document: document.document,
       block,
       version: before,
       hash: context.hash(text.toString()),
     });
   }
-  const grown = bytesOfChanges(changes, removed(changes, text));
-  const refused = grown > 0 ? tooLarge(state, document, bytes + grown, grown) : undefined;
+  const refused = withoutRoom(state, document, changes, text);
   if (refused !== undefined) return refused;
   const version = before + 1;
-  const hashed = wantHash === true || version % limits.hashEveryVersions === 0;
-  const conflict: Conflict[] = met.map(({ range, patch }) => ({ ...range, by: patch.by }));
-  return accept({
+  // Field by field, since there may be hundreds of thousands of these.
+  const event: { -readonly [K in keyof Patched]: Patched[K] } = {
     type: "block.patched",
-    document,
+    document: document.document,
     block,
     version,
     changes,
-    ...(base === before ? {} : { base }),
-    ...(hashed ? { hash: context.hash(text.apply(changes).toString()) } : {}),
-    ...(conflict.length === 0 ? {} : { conflict }),
-    ...(undoes === undefined ? {} : { undoes }),
-  });
+  };
+  if (base !== before) event.base = base;
+  if (wantHash === true || version % limits.hashEveryVersions === 0) {
+    event.hash = context.hash(text.apply(changes).toString());
+  }
+  if (met.length > 0) event.conflict = met.map(({ range, patch }) => ({ ...range, by: patch.by }));
+  if (undoes !== undefined) event.undoes = undoes;
+  return accept(event);
+}
+
+/** The refusal where changes make a document too large. */
+function withoutRoom(state: State, { document, bytes }: Document, changes: Changes, text: Block["text"]) {
+  let most = 0;
+  for (const { insert } of changes) if (insert !== undefined) most += UTF8_MOST * insert.length;
+  // Nearly always there is room for more than this can possibly take.
+  if (tooLarge(state, document, bytes + most, most) === undefined) return undefined;
+  const grown = bytesOfChanges(changes, removed(changes, text));
+  return tooLarge(state, document, bytes + grown, grown);
 }
 
 function shown(changes: Changes) {

@@ -26,6 +26,7 @@ export interface Range {
 }
 
 const NOTHING = "";
+const NONE: readonly string[] = [];
 
 /** The same changes, canonical; `undefined` where they overlap or reach outside a text of this length. */
 export function canonicalChanges(changes: Changes, length: number): Changes | undefined {
@@ -89,8 +90,9 @@ export function invertChanges(changes: Changes, removed: readonly string[]): Cha
   });
 }
 
-/** What each of the changes takes away from the text they are made against. */
+/** What each of the changes takes away from the text they are made against; empty where none takes anything. */
 export function removedBy(changes: Changes, slice: (from: number, to: number) => string): readonly string[] {
+  if (changes.every(({ from, to = from }) => to === from)) return NONE;
   return changes.map(({ from, to = from }) => (to > from ? slice(from, to) : NOTHING));
 }
 
