@@ -21,11 +21,14 @@ const verbs = [
   "ledger",
   "lock",
   "past",
+  "refusals",
+  "resources",
   "serve",
   "talk",
   "token",
   "verify",
   "views",
+  "why",
 ];
 const pieces = {
   ...Object.fromEntries(verbs.map((name) => [name, `adapters/cli/${name}.ts`])),

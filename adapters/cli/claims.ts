@@ -249,16 +249,6 @@ export const breakVerb: Run = (command) =>
     return exits.ok;
   });
 
-export const compactVerb: Run = (command) =>
-  reaching(command, "operate", async ({ client }) => {
-    const keepMs =
-      command.args.durationMs("keep") ??
-      usage("--keep is missing: how young must entries be to stay? e.g. 30d");
-    const compacted = await client.call("log.compact", { keepMs });
-    command.out.data(compacted, () => "Entries older than that are dropped once a snapshot holds them.");
-    return exits.ok;
-  });
-
 /** Everything on standard input. */
 export async function standardInput(): Promise<string> {
   const chunks: Buffer[] = [];

@@ -4,8 +4,10 @@
 import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
 import { nearest, parseArguments } from "./arguments.ts";
-import { exits } from "./command.ts";
+import { type Command, exits } from "./command.ts";
+import { whoAmI } from "./identity.ts";
 import { everywhere } from "./options.ts";
+import { hubOf, placeOf } from "./reach.ts";
 import { type Output, processOutput, safeLine, write } from "./render.ts";
 import { verbs } from "./verbs.ts";
 
@@ -41,10 +43,28 @@ export async function main(argv: readonly string[]): Promise<number> {
       throw new Failure("usage", `holdfast ${name} takes ${verb.takes}. See holdfast ${name} --help.`);
     }
     const run = await verb.load();
-    return await run({ args, out, env: process.env, cwd: process.cwd() });
+    const command = { args, out, env: process.env, cwd: process.cwd() };
+    try {
+      return await run(command);
+    } catch (error) {
+      if (error instanceof Refused) await remember(command, name, error);
+      throw error;
+    }
   } catch (error) {
     return tell(error, out);
   }
+}
+
+/** Keeps a refusal for `why`. */
+async function remember(command: Command, verb: string, refused: Refused): Promise<void> {
+  const { args, env } = command;
+  const { rememberRefusal } = await import("./refusals.ts");
+  const agent = whoAmI(args.text("as"), env);
+  rememberRefusal(
+    placeOf(command).folder,
+    { agent, command: [verb, ...args.words], hub: hubOf(command) },
+    refused,
+  );
 }
 
 /** Says what went wrong; the exit code for it. */

@@ -1,5 +1,5 @@
 /**
- * The verbs about the past: what happened, how it was, who held a path, how a thing came to where it is.
+ * The verbs about the past: what happened, how it was, who held a path.
  */
 
 import type { Following } from "../../core/client/following.ts";
@@ -19,7 +19,7 @@ type Filter = { readonly events?: readonly string[] };
 type Reader = Pick<Caller, "call" | "seq">;
 
 /** How many entries `log` shows when nobody says where to begin. */
-const LAST = 50;
+export const LAST = 50;
 const PAGE = 1000;
 
 export const logVerb: Run = async (command) => {
@@ -74,7 +74,7 @@ function untilStopped(following: Following): Following {
 }
 
 /** Every entry after a cursor. */
-async function* reading(client: Reader, from: number, filter: Filter) {
+export async function* reading(client: Reader, from: number, filter: Filter) {
   for (let after = from; ; ) {
     const page = await client.call("log.read", { after, limit: PAGE, ...filter });
     yield* page.items;
@@ -101,7 +101,8 @@ async function lastEntries(client: Reader, filter: Filter, count: number): Promi
   }
 }
 
-function horizonOf(error: unknown): number | undefined {
+/** The seq behind which the log begins, if that is what an error tells. */
+export function horizonOf(error: unknown): number | undefined {
   const { code, fields } = error as { code?: unknown; fields?: { seq?: unknown } };
   return code === "log.horizon" && typeof fields?.seq === "number" ? fields.seq : undefined;
 }
@@ -203,27 +204,3 @@ export const blameVerb: Run = (command) =>
     );
     return exits.ok;
   });
-
-export const whyVerb: Run = (command) =>
-  reaching(command, "look", async (reached) => {
-    const { args, out } = command;
-    const id = args.word(0, "ID");
-    const limit = args.integer("limit") ?? LAST;
-    const entries: Entry[] = [];
-    for await (const entry of reading(reached.client, 0, {})) {
-      const about = entry.events.filter((event) => names(event, id));
-      if (about.length > 0) entries.push({ ...entry, events: about });
-    }
-    const shown = entries.slice(-limit);
-    if (out.json) out.data({ id, items: shown }, () => "");
-    else if (shown.length === 0) out.say(`Nothing in the log is about ${safeLine(id)}.`);
-    else out.data(shown, () => shown.map(entryText).join("\n"));
-    return shown.length === 0 ? exits.failed : exits.ok;
-  });
-
-/** Whether an event is about an id: one of its plain fields is it. */
-function names(event: object, id: string): boolean {
-  return Object.entries(event).some(
-    ([name, value]) => name !== "type" && (value === id || (Array.isArray(value) && value.includes(id))),
-  );
-}

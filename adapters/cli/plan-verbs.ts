@@ -2,7 +2,7 @@
  * The verbs of plan and talk, as data: tasks, messages, decisions, activity.
  */
 import type { Verb } from "./command.ts";
-import { LIMIT, many, NOTE, none, PATHS, TTL, WORKTREE } from "./options.ts";
+import { EPOCH, LIMIT, many, NOTE, none, PATHS, TTL, WORKTREE } from "./options.ts";
 
 /** Part of the table of verbs. */
 export const planVerbs: { readonly [name: string]: Verb } = {
@@ -136,6 +136,43 @@ export const planVerbs: { readonly [name: string]: Verb } = {
     options: [LIMIT],
     examples: [],
     load: async () => (await import("./talk.ts")).threadVerb,
+  },
+  channel: {
+    takes: "create|join|leave NAME | list",
+    arity: { min: 0, max: 2 },
+    about: "opens, joins and leaves channels, which are sent to as #NAME",
+    options: [
+      { name: "topic", kind: "text", value: "LINE", about: "with create: what it is for" },
+      { name: "mine", kind: "flag", about: "with list: only those you are in" },
+      LIMIT,
+    ],
+    examples: [["holdfast channel join build", "opens it where there is none"]],
+    load: async () => (await import("./resources.ts")).channelVerb,
+  },
+  resource: {
+    takes: "offer|withdraw|reserve|return NAME | list",
+    arity: { min: 0, max: 2 },
+    about: "offers shared things to others, and reserves units of what is offered",
+    options: [
+      { name: "kind", kind: "text", value: "WORD", about: "what sort of thing it is; with list: only such" },
+      {
+        name: "capacity",
+        kind: "integer",
+        value: "N",
+        about: "with offer: how many units there are; 1 unless said",
+      },
+      { name: "units", kind: "integer", value: "N", about: "with reserve: how many; 1 unless said" },
+      { ...TTL, about: "how long the offer or the reservation lasts" },
+      NOTE,
+      EPOCH,
+      LIMIT,
+    ],
+    examples: [
+      ["holdfast resource offer gpu --kind gpu --capacity 4 --ttl 8h", ""],
+      ["holdfast resource reserve gpu --units 2 --ttl 1h", "exit code 2 when fewer are free"],
+      ["holdfast resource return gpu", ""],
+    ],
+    load: async () => (await import("./resources.ts")).resourceVerb,
   },
   activity: {
     takes: "[KIND TEXT]",

@@ -62,6 +62,11 @@ export function placeOf({ args, env, cwd }: Pick<Command, "args" | "env" | "cwd"
   return { repository, file, folder: resolve(file, "..") };
 }
 
+/** The hub that was named; empty where the place tells. */
+export function hubOf({ args, env }: Pick<Command, "args" | "env">): string {
+  return args.text("hub") ?? env.HOLDFAST_HUB ?? "";
+}
+
 /** The hub alone, if there is one to be reached; who asks in any case. */
 export async function reachHub(
   command: Command,
@@ -160,13 +165,13 @@ function openingOf({ args, env }: Command, mode: Mode): Opening {
 
 /** The hub that was named, or the one of this log that answers and serves the log it is said to. */
 async function throughHub<C extends { close(): Promise<void> }>(
-  { args, env }: Command,
+  command: Command,
   { folder }: Place,
   opening: Opening,
   ways: Ways<C>,
 ): Promise<{ readonly client: C; readonly url: string } | undefined> {
-  const named = args.text("hub") ?? env.HOLDFAST_HUB;
-  if (named !== undefined && named !== "") return { client: await ways.hub(named, opening), url: named };
+  const named = hubOf(command);
+  if (named !== "") return { client: await ways.hub(named, opening), url: named };
   const running = readHubFile(folder);
   for (const url of running?.urls ?? []) {
     if (!/^(ws|mqtt):/.test(url)) continue;

@@ -297,18 +297,18 @@ export const verbs: { readonly [name: string]: Verb } = {
   why: {
     takes: "ID",
     arity: one,
-    about: "tells how a claim, task or agent came to where it is",
+    about: "tells how a claim, task or agent came to where it is, and what was refused over it",
     options: [LIMIT],
     examples: [["holdfast why AUTH-7", ""]],
-    load: async () => (await import("./past.ts")).whyVerb,
+    load: async () => (await import("./why.ts")).whyVerb,
   },
   compact: {
     takes: "",
     arity: none,
     about: "drops old entries behind a verified snapshot, as an operator",
     options: [{ name: "keep", kind: "duration", value: "30d", about: "entries younger than this stay" }],
-    examples: [["holdfast compact --keep 30d", ""]],
-    load: async () => (await import("./claims.ts")).compactVerb,
+    examples: [["holdfast compact --keep 30d", "waits until it is done, and says where the log begins now"]],
+    load: async () => (await import("./compact.ts")).compactVerb,
   },
   verify: {
     takes: "[FILE]",
