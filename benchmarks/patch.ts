@@ -1,6 +1,6 @@
 /**
- * `patch`: real editing histories through decide and evolve, keystroke by keystroke; bytes on the wire a keystroke; beside
- * Yjs on the same histories, where it is installed.
+ * `patch`: real editing histories through decide and evolve, keystroke by keystroke; bytes on the wire a
+ * keystroke; beside Yjs on the same histories, where it is installed.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -92,8 +92,9 @@ function changeOf([position, deleted, inserted]: Patch): Change {
 }
 
 /**
- * What each author sent: each keystroke on the newest version the author had taken in. In a concurrent history an author
- * types on a text without the others' newest, so its keystroke is first moved onto the version it names.
+ * What each author sent: each keystroke on the newest version the author had taken in. In a concurrent
+ * history an author types on a text without the others' newest, so its keystroke is first moved onto the
+ * version it names.
  */
 function keystrokes(history: History): readonly Sent[] {
   const sent: Sent[] = [];
@@ -207,7 +208,9 @@ async function yjs(): Promise<Yjs | undefined> {
   }
 }
 
-/** The same keystrokes by Yjs: each is a transaction whose update another copy applies, as a hub's would. */
+/**
+ * The same keystrokes by Yjs: each is a transaction whose update another copy applies, as a hub's would.
+ */
 function replayByYjs({ Doc, applyUpdate }: Yjs, history: History, sent: readonly Sent[]) {
   const [writer, hub] = [new Doc(), new Doc()];
   let bytes = 0;

@@ -8,7 +8,9 @@ import { safeLine } from "./render.ts";
 const TEXT = 40;
 const SHOWN = 4;
 
-/** Each change as its offset, what it takes away (how much, where that is not known) and what it puts in. */
+/**
+ * Each change as its offset, what it takes away (how much, where that is not known) and what it puts in.
+ */
 export function changesText(changes: Changes, removed?: readonly string[]): string {
   const parts = changes.slice(0, SHOWN).map(({ from, to = from, insert = "" }, i) => {
     const gone = removed?.[i];

@@ -1,6 +1,7 @@
 /**
- * Records: what a file was when it and its document were the same last; so that what was edited in it since can be told
- * from what others did to the document. They stand beside the log; without one, the likeliest version is taken.
+ * Records: what a file was when it and its document were the same last; so that what was edited in it
+ * since can be told from what others did to the document. They stand beside the log; without one, the
+ * likeliest version is taken.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
@@ -35,7 +36,10 @@ export async function readDocument(client: Asking, document: string): Promise<Re
   return (await client.call("document.read", { document, blocks: true })) as unknown as ReadDocument;
 }
 
-/** The document a word means: `--document`, else an existing file's path in the worktree, else the word itself. */
+/**
+ * The document a word means: `--document`, else an existing file's path in the worktree, else the word
+ * itself.
+ */
 export function documentId({ args, cwd }: Command, word: string): string {
   const named = args.text("document");
   if (named !== undefined) return named;

@@ -8,7 +8,8 @@ import { LIMIT, many, WORKTREE } from "./options.ts";
 export const docVerbs: { readonly [name: string]: Verb } = {
   doc: {
     takes:
-      "put|push|pull|sync FILE | blocks|read|history|remove DOC | patch DOC BLOCK [TEXT] | undo DOC BLOCK | unpack DOC [DIR] | list",
+      "put|push|pull|sync FILE | blocks|read|history|remove DOC | patch DOC BLOCK [TEXT] | undo DOC BLOCK | " +
+      "unpack DOC [DIR] | list",
     arity: many,
     about: "edits a document together: a file whose blocks several agents patch",
     options: [

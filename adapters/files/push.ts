@@ -110,8 +110,8 @@ export function onTop(
 }
 
 /**
- * The most likely base of a text that nobody kept a record of: the version, newest first, that it differs least from.
- * A difference that also took back what others did would be larger.
+ * The most likely base of a text that nobody kept a record of: the version, newest first, that it differs
+ * least from. A difference that also took back what others did would be larger.
  */
 export function likelyBase(
   versions: Iterable<{ readonly version: number; readonly text: string }>,

@@ -1,9 +1,10 @@
 /**
  * Sync: keeps a file and a document in step, both ways, while it runs.
  *
- * The watcher only hints; what counts is the file's text against `known`, the text the file and the document had in
- * common last, and its blocks. What the file became since is an edit of the document; what the document became since is
- * written to the file, once nothing in it is newer. What was written here is known, so it is never taken for an edit.
+ * The watcher only hints; what counts is the file's text against `known`, the text the file and the
+ * document had in common last, and its blocks. What the file became since is an edit of the document;
+ * what the document became since is written to the file, once nothing in it is newer. What was written
+ * here is known, so it is never taken for an edit.
  */
 import { statSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -22,7 +23,10 @@ export interface SyncOptions {
   readonly parse: (text: string) => readonly Written[];
   /** Hears what happens. Must not throw. */
   readonly report?: (report: SyncReport) => void;
-  /** How long a file must have stayed the same before it is read, in milliseconds: an editor may be half way. */
+  /**
+   * How long a file must have stayed the same before it is read, in milliseconds: an editor may be half
+   * way.
+   */
   readonly settleMs?: number;
 }
 
@@ -72,7 +76,8 @@ export class FileSync {
 
   /** Used by `startSync`. */
   async begin(): Promise<void> {
-    // The folder is watched: a save by renaming takes the file away for a moment, and with it what watches it.
+    // The folder is watched: a save by renaming takes the file away for a moment, and with it what
+    // watches it.
     const folder = dirname(this.options.file);
     const name = basename(this.options.file);
     this.watcher = watch(folder, {

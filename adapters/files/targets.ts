@@ -1,13 +1,14 @@
 /**
- * Targets: where the file of a block may be written. What a document says of paths is an agent's word: nothing it says
- * may reach outside the project, or into the folder of its version control.
+ * Targets: where the file of a block may be written. What a document says of paths is an agent's word:
+ * nothing it says may reach outside the project, or into the folder of its version control.
  */
 import { lstatSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 
 /**
- * The absolute path that a block's path means below `root`, or why it may not be written: absolute, climbing out, into
- * `.git` or `.holdfast`, with parts no system takes alike, or through a link that leads elsewhere.
+ * The absolute path that a block's path means below `root`, or why it may not be written: absolute,
+ * climbing out, into `.git` or `.holdfast`, with parts no system takes alike, or through a link that
+ * leads elsewhere.
  */
 export function targetOf(
   root: string,

@@ -16,7 +16,10 @@ import {
 import { basename, dirname, join } from "node:path";
 import { Failure } from "../../core/failures.ts";
 
-/** The text of a file, byte for byte, a byte order mark too; `undefined` when there is none. Throws `usage` when it is no UTF-8. */
+/**
+ * The text of a file, byte for byte, a byte order mark too; `undefined` when there is none. Throws
+ * `usage` when it is no UTF-8.
+ */
 export function readTextFile(path: string): string | undefined {
   let bytes: Buffer;
   try {
@@ -33,8 +36,9 @@ export function readTextFile(path: string): string | undefined {
 }
 
 /**
- * Writes a file whole or not at all: to a temporary name beside it, then renamed over it. Links are followed, the mode
- * is kept. `unless` is asked just before the renaming; when it says so, nothing happens and `false` is returned.
+ * Writes a file whole or not at all: to a temporary name beside it, then renamed over it. Links are
+ * followed, the mode is kept. `unless` is asked just before the renaming; when it says so, nothing
+ * happens and `false` is returned.
  */
 export function writeTextFile(path: string, text: string, unless: () => boolean = () => false): boolean {
   const target = realOf(path);

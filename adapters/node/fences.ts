@@ -1,5 +1,6 @@
 /**
- * Fences: finds the fenced code blocks of a Markdown file with markdown-it, which is loaded when it is first needed.
+ * Fences: finds the fenced code blocks of a Markdown file with markdown-it, which is loaded when it is
+ * first needed.
  */
 import { createRequire } from "node:module";
 import type * as markdownIt from "markdown-it";
@@ -19,8 +20,8 @@ export function findFences(text: string): readonly Fence[] {
 }
 
 function load(): Parser {
-  // Deciding is synchronous, so the parser cannot be imported when it is needed; and it takes longer to load than all
-  // of a short command's other work.
+  // Deciding is synchronous, so the parser cannot be imported when it is needed; and it takes longer to
+  // load than all of a short command's other work.
   const require = createRequire(import.meta.url);
   const MarkdownIt = require("markdown-it") as typeof markdownIt.default;
   const fresh = new MarkdownIt("commonmark");

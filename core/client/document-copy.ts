@@ -1,10 +1,12 @@
 /**
- * A document's copy: what the hub has, folded from its events, and what was edited here and is not confirmed yet. Pure.
+ * A document's copy: what the hub has, folded from its events, and what was edited here and is not
+ * confirmed yet. Pure.
  *
- * For each block with unconfirmed edits, `sent` is what was sent and not yet seen in the log, and `unsent` what was
- * edited since; the text shown is the confirmed one, then `sent`, then `unsent`. What arrives is mapped over both to
- * reach the shown text, and both are mapped over it to stand on the new confirmed one. The hub maps by the same
- * functions over the same events in the same order, so what it makes of `sent` is what stands here.
+ * For each block with unconfirmed edits, `sent` is what was sent and not yet seen in the log, and
+ * `unsent` what was edited since; the text shown is the confirmed one, then `sent`, then `unsent`. What
+ * arrives is mapped over both to reach the shown text, and both are mapped over it to stand on the new
+ * confirmed one. The hub maps by the same functions over the same events in the same order, so what it
+ * makes of `sent` is what stands here.
  */
 
 import { limits } from "../limits.ts";
@@ -155,7 +157,10 @@ export class DocumentCopy {
     return this.edits.get(id)?.sent?.submission === submission;
   }
 
-  /** Takes an event of the log in; what it did to the texts shown. Edits to blocks that are gone are dropped: `lost`. */
+  /**
+   * Takes an event of the log in; what it did to the texts shown. Edits to blocks that are gone are
+   * dropped: `lost`.
+   */
   take(
     entry: Entry,
     event: DocumentChange,
@@ -178,8 +183,8 @@ export class DocumentCopy {
   }
 
   /**
-   * Begins anew from what the hub has, when events cannot be had: keeps the edits, mapped over the difference. What was
-   * sent of the blocks in `taken` is in what was read.
+   * Begins anew from what the hub has, when events cannot be had: keeps the edits, mapped over the
+   * difference. What was sent of the blocks in `taken` is in what was read.
    */
   restart(
     read: ReadDocument,
@@ -229,7 +234,10 @@ export class DocumentCopy {
     return this.confirmed.byId.get(this.document)?.blocks.get(id);
   }
 
-  /** Someone else's change reaches the text shown; both kinds of edits are moved onto the new confirmed text. */
+  /**
+   * Someone else's change reaches the text shown; both kinds of edits are moved onto the new confirmed
+   * text.
+   */
   private rebase(id: string, was: Block, is: Block, event: DocumentChange): Changes {
     const patch = is.patches.get(is.version);
     const known = event.type === "block.patched" || is.version === was.version + 1;

@@ -1,8 +1,9 @@
 /**
- * A shared document: holds the text, takes edits at once, sends them, and follows what others do; offline too.
+ * A shared document: holds the text, takes edits at once, sends them, and follows what others do; offline
+ * too.
  *
- * One patch a block is under way at a time; what is edited meanwhile goes with the next. What was sent is known to be
- * taken by its entry in the log, not by the answer: so a break at any moment leaves no doubt.
+ * One patch a block is under way at a time; what is edited meanwhile goes with the next. What was sent is
+ * known to be taken by its entry in the log, not by the answer: so a break at any moment leaves no doubt.
  */
 import { type Observable, Subject } from "rxjs";
 import { Failure } from "../failures.ts";
@@ -20,7 +21,10 @@ import { Refused } from "./refused.ts";
 export type DocumentNotice =
   /** The text shown has changed by what others did, or blocks came, went or moved. */
   | { readonly kind: "changed"; readonly by: string; readonly shown: readonly Shown[] }
-  /** Patches met at the same characters and were merged; `ranges` in the text shown. One of them is this agent's. */
+  /**
+   * Patches met at the same characters and were merged; `ranges` in the text shown. One of them is this
+   * agent's.
+   */
   | {
       readonly kind: "conflict";
       readonly block: string;
@@ -39,7 +43,10 @@ export type DocumentNotice =
   | { readonly kind: "ended"; readonly error?: Failure | Refused };
 
 export interface DocumentOptions {
-  /** SHA-256 of the UTF-8 of a text, in lower-case hex; with it the copy is checked against the hub's hashes. */
+  /**
+   * SHA-256 of the UTF-8 of a text, in lower-case hex; with it the copy is checked against the hub's
+   * hashes.
+   */
   readonly hash?: (text: string) => string;
 }
 
@@ -49,7 +56,9 @@ export type DocumentClient = Pick<Client, "agent" | "call" | "follow" | "clock">
 };
 
 const EVENTS = ["document.*", "block.*"] as const;
-/** A refusal that mends itself by catching up with the log: the patch is sent again as it stands by then. */
+/**
+ * A refusal that mends itself by catching up with the log: the patch is sent again as it stands by then.
+ */
 const PASSING = new Set(["block.base-too-old", "block.base-unknown", "submission.expired"]);
 /** How long a failure that is no refusal is waited out, in milliseconds. */
 const RETRY_MS = 200;
@@ -167,7 +176,10 @@ export class SharedDocument {
     return this.seen(this.client.call("document.undo", { document: this.document, block, ...whose }));
   }
 
-  /** Resolves once every edit is in the log and was seen there; rejects when one is refused or the document ends. */
+  /**
+   * Resolves once every edit is in the log and was seen there; rejects when one is refused or the
+   * document ends.
+   */
   settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
@@ -180,7 +192,10 @@ export class SharedDocument {
     this.end(undefined);
   }
 
-  /** The same answer, once its entry was taken in; where nothing changed there is none, and nobody waits long. */
+  /**
+   * The same answer, once its entry was taken in; where nothing changed there is none, and nobody waits
+   * long.
+   */
   private async seen(call: Promise<Accepted>): Promise<Accepted> {
     const accepted = await call;
     for (let waits = 0; this.newest < accepted.seq && waits < SEEN_WAITS && !this.isClosed; waits++) {
@@ -253,7 +268,9 @@ export class SharedDocument {
     return this.hash(this.copy.confirmedText(block)?.text ?? "") === hash;
   }
 
-  /** Begins anew from what the hub has now, once it is known of everything under way whether it was taken. */
+  /**
+   * Begins anew from what the hub has now, once it is known of everything under way whether it was taken.
+   */
   private async reread(why: string): Promise<void> {
     const { document } = this;
     this.isRereading = true;

@@ -1,14 +1,15 @@
 /**
  * Matching: which block of a document a block of a newly read file continues.
  *
- * A fenced block continues the one of its id. Prose has no name of its own: it continues the only one with its text,
- * else the one behind the same fenced block, else the one before the same, else one with the same text.
+ * A fenced block continues the one of its id. Prose has no name of its own: it continues the only one
+ * with its text, else the one behind the same fenced block, else the one before the same, else one with
+ * the same text.
  */
 import { numbered, PROSE, TEXT, type Written } from "./markpact.ts";
 
 /**
- * The freshly read blocks, each under the id of the block it continues, or under an id the document has not. `taken`:
- * ids that are none of the document's and yet not free.
+ * The freshly read blocks, each under the id of the block it continues, or under an id the document has
+ * not. `taken`: ids that are none of the document's and yet not free.
  */
 export function matched(
   old: readonly Written[],

@@ -1,9 +1,10 @@
 /**
- * Chunked text: a text that is changed at one place without being copied as a whole. A held version never changes.
+ * Chunked text: a text that is changed at one place without being copied as a whole. A held version never
+ * changes.
  *
- * Representation: pieces of at most `CHUNK_MAX` code units, none empty, whose concatenation is the text. A change
- * copies the list of pieces and builds the piece it falls into anew. So a keystroke costs a short list and a short
- * text, and the largest document there may be has about a thousand pieces.
+ * Representation: pieces of at most `CHUNK_MAX` code units, none empty, whose concatenation is the text.
+ * A change copies the list of pieces and builds the piece it falls into anew. So a keystroke costs a
+ * short list and a short text, and the largest document there may be has about a thousand pieces.
  */
 import { applyChanges, type Changes } from "./patch.ts";
 

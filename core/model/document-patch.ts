@@ -1,7 +1,8 @@
 /**
  * Patching: deciding a `block.patch` and a `document.undo`.
  *
- * Order of precedence where several refusals apply: document, claim, block, base, changes, hash, conflict, size.
+ * Order of precedence where several refusals apply: document, claim, block, base, changes, hash,
+ * conflict, size.
  */
 import { limits } from "../limits.ts";
 import { editableBlock, reject, tooLarge } from "./document-refusals.ts";
@@ -215,8 +216,8 @@ function lastOf(block: Block, agent: string): Patch | undefined {
 }
 
 /**
- * What came since a patch, as if no patch that was undone again had ever been: an inverse mapped over both would lose
- * what the first of them took away for a while.
+ * What came since a patch, as if no patch that was undone again had ever been: an inverse mapped over
+ * both would lose what the first of them took away for a while.
  */
 function effective(block: Block, patch: Patch): readonly Patch[] {
   const since: Patch[] = [];

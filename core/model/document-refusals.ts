@@ -92,7 +92,8 @@ export const documentRejections = {
       "changed.",
   ),
   "block.conflict": refusal(
-    "Others touched the same characters since the base, and the sender wanted no merge. Offsets of `mine` and each of `theirs` are those of the text it was made against.",
+    "Others touched the same characters since the base, and the sender wanted no merge. Offsets of `mine` and " +
+      "of each of `theirs` are those of the text it was made against.",
     { ...named, version: integer(0), base: integer(0), mine: texts, theirs: texts },
     (f) =>
       `${f.theirs[0]?.by ?? "Another"} changed the same characters of ${f.block} since version ${f.base}; it is at ` +

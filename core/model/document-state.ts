@@ -1,10 +1,11 @@
 /**
  * The documents' part of the state, and the only functions that change it.
  *
- * Invariants: a block's `version` counts the patches it has had; `patches` holds its newest ones without a hole, keyed
- * by the version they made, so that older texts can be had back; `order` names every block once; `bytes` is what the
- * texts and fences take in UTF-8. A block whose id was used before begins at a version no earlier one of the document
- * had, so that a patch meant for the old one can never fit the new one.
+ * Invariants: a block's `version` counts the patches it has had; `patches` holds its newest ones without
+ * a hole, keyed by the version they made, so that older texts can be had back; `order` names every block
+ * once; `bytes` is what the texts and fences take in UTF-8. A block whose id was used before begins at a
+ * version no earlier one of the document had, so that a patch meant for the old one can never fit the new
+ * one.
  */
 import { limits } from "../limits.ts";
 import { ChunkedText } from "./chunked-text.ts";
@@ -72,7 +73,10 @@ export const noDocuments: DocumentsState = { byId: KeyMap.empty(), bytes: 0, flo
 /** What stands for a kept patch besides its texts, in code units. */
 const PATCH_OVERHEAD = 64;
 
-/** What an event says of a block that is stored: its text, or changes to the one before, or neither: as it was. */
+/**
+ * What an event says of a block that is stored: its text, or changes to the one before, or neither: as it
+ * was.
+ */
 export interface Stored extends Omit<Written, "text"> {
   readonly version: number;
   readonly text?: string;
@@ -198,7 +202,10 @@ function newBlock({ changes: _, text = "", version, ...block }: Stored): Block {
   return { ...block, text: ChunkedText.of(text), version, patches: SeqMap.empty(), kept: 0 };
 }
 
-/** The document that an event stores in place of the one before, whose blocks live on where they are named. */
+/**
+ * The document that an event stores in place of the one before, whose blocks live on where they are
+ * named.
+ */
 export function storedDocument(
   { byId, floor }: DocumentsState,
   event: Pick<Document, "document" | "format" | "path" | "worktree"> & {

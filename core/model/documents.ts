@@ -1,9 +1,10 @@
 /**
- * Documents: texts that several agents edit at the same time, as ordered blocks whose concatenation is the file.
+ * Documents: texts that several agents edit at the same time, as ordered blocks whose concatenation is
+ * the file.
  *
- * Only patches travel. A patch names the version it was made against and is mapped over what came since, by the one
- * who orders them all (document-patch.ts); its event carries the changes as they were applied. So whoever applies the
- * events in order holds the text, whatever happened on the way.
+ * Only patches travel. A patch names the version it was made against and is mapped over what came since,
+ * by the one who orders them all (document-patch.ts); its event carries the changes as they were applied.
+ * So whoever applies the events in order holds the text, whatever happened on the way.
  */
 import { limits } from "../limits.ts";
 import { insertBlocks, moveBlock, putDocument, removeBlock, removeDocument } from "./document-blocks.ts";

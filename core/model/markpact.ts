@@ -1,10 +1,11 @@
 /**
- * Markpact: a Markdown file as ordered blocks, and back. A fenced code block at the top level whose info string says
- * `markpact:KIND` is a block of that kind; everything between such blocks is prose, blocks too.
+ * Markpact: a Markdown file as ordered blocks, and back. A fenced code block at the top level whose info
+ * string says `markpact:KIND` is a block of that kind; everything between such blocks is prose, blocks
+ * too.
  *
- * Invariant: the blocks of a text, put one behind the other, are that text, byte for byte. What stands around the text
- * of a fenced block, its opening and closing line, is kept as it was written; only where an edit makes it necessary
- * does `render` lengthen a fence or end a line.
+ * Invariant: the blocks of a text, put one behind the other, are that text, byte for byte. What stands
+ * around the text of a fenced block, its opening and closing line, is kept as it was written; only where
+ * an edit makes it necessary does `render` lengthen a fence or end a line.
  */
 
 /** The lines a fenced code block takes, `end` not included; lines end with LF, CR or CRLF. */
@@ -14,8 +15,9 @@ export interface Fence {
 }
 
 /**
- * Finds the fenced code blocks at the top level of a CommonMark document, those in lists, quotes, HTML and other
- * fences not among them, in order. A function given to core, so that no parser is loaded where none is needed.
+ * Finds the fenced code blocks at the top level of a CommonMark document, those in lists, quotes, HTML
+ * and other fences not among them, in order. A function given to core, so that no parser is loaded where
+ * none is needed.
  */
 export type FindFences = (text: string) => readonly Fence[];
 
@@ -46,7 +48,10 @@ const CLOSING = /^ {0,3}(`{3,}|~{3,})[ \t]*(?:\r\n?|\n)?$/;
 const INFO = /^(?:(?!markpact:)(\S+)[ \t]+)?markpact:([A-Za-z0-9][\w-]{0,63})(?:=(\S+))?(?:[ \t]+(.*))?$/;
 const PATH = /(?:^|[ \t])path=(?:"([^"]*)"|'([^']*)'|(\S+))/;
 
-/** The blocks of a Markpact file. Ids: `prose`, `markpact:KIND` or `markpact:KIND=PATH`, the second of one `…#2`. */
+/**
+ * The blocks of a Markpact file. Ids: `prose`, `markpact:KIND` or `markpact:KIND=PATH`, the second of one
+ * `…#2`.
+ */
 export function parseMarkpact(text: string, fencesOf: FindFences): readonly Written[] {
   const blocks: Written[] = [];
   const taken = new Set<string>();
@@ -73,7 +78,9 @@ export function parseText(text: string): readonly Written[] {
   return [{ block: TEXT, kind: TEXT, text }];
 }
 
-/** The file path a block's info string names, as written; to be checked before anything is written there. */
+/**
+ * The file path a block's info string names, as written; to be checked before anything is written there.
+ */
 export function pathOf({ meta }: { readonly meta?: string | undefined }): string | undefined {
   const found = meta === undefined ? null : PATH.exec(meta);
   return found === null ? undefined : (found[1] ?? found[2] ?? found[3]);
@@ -122,7 +129,8 @@ export function render(blocks: readonly Omit<Written, "block" | "kind">[]): stri
   const parts: string[] = [];
   blocks.forEach(({ open, text, close }, i) => {
     const part = open === undefined ? text : fence(open, text, close, i === blocks.length - 1);
-    // A fence begins a line; and what closed the fence above may have been the end of a file, without a line end.
+    // A fence begins a line; and what closed the fence above may have been the end of a file, without a
+    // line end.
     const fences = open !== undefined || blocks[i - 1]?.open !== undefined;
     if (fences && parts.length > 0 && !endsLine(parts.at(-1) ?? "")) parts.push("\n");
     if (part !== "") parts.push(part);
@@ -168,7 +176,9 @@ function endsLine(text: string): boolean {
   return last === 0x0a || last === 0x0d;
 }
 
-/** Reads a fence from its lines: the opening one from `from` to `body`, the last one from `last` to `end`. */
+/**
+ * Reads a fence from its lines: the opening one from `from` to `body`, the last one from `last` to `end`.
+ */
 function fenced(text: string, from: number, body: number, last: number, end: number) {
   const open = text.slice(from, body);
   const [, , marks = "", info = ""] = OPENING.exec(open) ?? [];

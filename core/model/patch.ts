@@ -1,14 +1,15 @@
 /**
  * Patches: the algebra of changes to a text: apply, map, compose, invert.
  *
- * A patch is a list of changes in offsets (UTF-16 code units) of the text it is made against. A change puts `insert`
- * into the gap before the character at `from`, and takes away the characters from `from` up to, but not including,
- * `to`. A list is canonical when it is in order, its changes do not overlap and each does something; several may
- * stand at one place, and then stand in the text in their order.
+ * A patch is a list of changes in offsets (UTF-16 code units) of the text it is made against. A change
+ * puts `insert` into the gap before the character at `from`, and takes away the characters from `from` up
+ * to, but not including, `to`. A list is canonical when it is in order, its changes do not overlap and
+ * each does something; several may stand at one place, and then stand in the text in their order.
  *
  * Invariant (convergence): for canonical `a` and `b` against one text, and either `first`,
- * `apply(apply(text, b), map(a, b, first))` equals `apply(apply(text, a), map(b, a, !first))`. That needs both ends to
- * hold the very same changes, not others with the same effect: nothing here joins an insertion to a deletion before it.
+ * `apply(apply(text, b), map(a, b, first))` equals `apply(apply(text, a), map(b, a, !first))`. That needs
+ * both ends to hold the very same changes, not others with the same effect: nothing here joins an
+ * insertion to a deletion before it.
  */
 
 /** One change; without `to` nothing is taken away, without `insert` nothing put in. */
@@ -90,7 +91,10 @@ export function invertChanges(changes: Changes, removed: readonly string[]): Cha
   });
 }
 
-/** What each of the changes takes away from the text they are made against; empty where none takes anything. */
+/**
+ * What each of the changes takes away from the text they are made against; empty where none takes
+ * anything.
+ */
 export function removedBy(changes: Changes, slice: (from: number, to: number) => string): readonly string[] {
   if (changes.every(({ from, to = from }) => to === from)) return NONE;
   return changes.map(({ from, to = from }) => (to > from ? slice(from, to) : NOTHING));
@@ -103,9 +107,10 @@ export function change(from: number, to: number, insert: string): Change {
 }
 
 /**
- * `a` as it is to be applied after `over`, both made against one text. `first`: where both insert at one place, what `a`
- * inserts stands before. What both take away is taken once; what one inserts inside a stretch the other takes away
- * stays. `met` hears of each change of `over`, by index and in order, that touched the same characters (DO6).
+ * `a` as it is to be applied after `over`, both made against one text. `first`: where both insert at one
+ * place, what `a` inserts stands before. What both take away is taken once; what one inserts inside a
+ * stretch the other takes away stays. `met` hears of each change of `over`, by index and in order, that
+ * touched the same characters (DO6).
  */
 export function mapChanges(
   a: Changes,
@@ -168,7 +173,10 @@ class Places {
     this.changes = changes;
   }
 
-  /** The place of the gap before the character at `offset`; `behind`: behind what is inserted into that gap. */
+  /**
+   * The place of the gap before the character at `offset`; `behind`: behind what is inserted into that
+   * gap.
+   */
   of(offset: number, behind: boolean): number {
     for (;;) {
       const next = this.changes[this.index];
@@ -255,7 +263,10 @@ export function composeChanges(a: Changes, b: Changes): Changes {
   return out.changes;
 }
 
-/** Changes as steps along the text: keep so many characters, put a text, take so many away. Endless keeping at the end. */
+/**
+ * Changes as steps along the text: keep so many characters, put a text, take so many away. Endless
+ * keeping at the end.
+ */
 class Steps {
   kind: "keep" | "put" | "take" = "keep";
   length = 0;

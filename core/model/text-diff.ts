@@ -1,15 +1,18 @@
 /**
  * Text difference: the changes that make one text of another, small enough to merge well with others'.
  *
- * First lines are compared, then the words of what differs. Where two texts have too little in common for that to end
- * soon, the stretch is replaced as a whole: the result is then coarser, never wrong. No cut falls inside a surrogate
- * pair or a CRLF. A function of the two texts alone.
+ * First lines are compared, then the words of what differs. Where two texts have too little in common for
+ * that to end soon, the stretch is replaced as a whole: the result is then coarser, never wrong. No cut
+ * falls inside a surrogate pair or a CRLF. A function of the two texts alone.
  */
 import { diffArrays } from "diff/lib/diff/array.js";
 import { limits } from "../limits.ts";
 import { type Change, type Changes, change } from "./patch.ts";
 
-/** Lines (or words) that may differ before a stretch is given up on: the time it takes grows with its square. */
+/**
+ * Lines (or words) that may differ before a stretch is given up on: the time it takes grows with its
+ * square.
+ */
 const LINES_APART_MAX = 1000;
 const WORDS_APART_MAX = 200;
 /** Longest stretch that is compared word by word, in code units. */

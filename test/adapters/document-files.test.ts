@@ -1,5 +1,6 @@
 /**
- * Files and documents: kept in step both ways, written whole, pushed without overwriting anybody, never written outside.
+ * Files and documents: kept in step both ways, written whole, pushed without overwriting anybody, never
+ * written outside.
  */
 import {
   appendFileSync,
@@ -156,7 +157,8 @@ describe("in step", () => {
       String.fromCharCode(0x5e00 + i),
     ]).flat();
     const text = await both(ben, file, sync, (text) => all.filter((one) => text.includes(one)).length >= 9);
-    // A save that was overtaken by a writing here, and overwritten by the next save, is the file's own affair.
+    // A save that was overtaken by a writing here, and overwritten by the next save, is the file's own
+    // affair.
     for (const one of all.filter((char) => char >= "\u5e00")) expect(text.split(one)).toHaveLength(2);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * Documents held by clients: edits at once, merged over whatever the connection does; what goes wrong is told.
+ * Documents held by clients: edits at once, merged over whatever the connection does; what goes wrong is
+ * told.
  */
 import { afterEach, describe, expect, test } from "vitest";
 import { findFences } from "../../adapters/node/fences.ts";

@@ -70,6 +70,7 @@ test.each([
   expect(others).toHaveLength(trace.numAgents);
   for (const other of others) expect(other === engine).toBe(true);
   expect(mapped).toBeGreaterThan(0);
-  // Every author typed the same characters as in the history; where two insert at one place, the log's order decides.
+  // Every author typed the same characters as in the history; where two insert at one place, the log's
+  // order decides.
   expect([...engine].sort().join("") === [...trace.endContent].sort().join("")).toBe(true);
 });

@@ -1,4 +1,7 @@
-/** Markpact: any text is its blocks, and what is edited changes no other byte; real files through put, push and undo. */
+/**
+ * Markpact: any text is its blocks, and what is edited changes no other byte; real files through put,
+ * push and undo.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";

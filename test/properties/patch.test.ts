@@ -1,4 +1,7 @@
-/** The algebra of patches against a naive one that knows each character by name; texts kept in pieces; differences. */
+/**
+ * The algebra of patches against a naive one that knows each character by name; texts kept in pieces;
+ * differences.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ChunkedText } from "../../core/model/chunked-text.ts";
@@ -57,8 +60,9 @@ const chain = one.chain(({ text, a }) => {
 });
 
 /**
- * Both patches at once on a text of named characters: each says, gap by gap, what it puts in, and which characters it
- * takes away. The characters that neither takes stay; of two insertions into one gap the first one's stands first.
+ * Both patches at once on a text of named characters: each says, gap by gap, what it puts in, and which
+ * characters it takes away. The characters that neither takes stay; of two insertions into one gap the
+ * first one's stands first.
  */
 function merged(text: string, first: Changes, second: Changes): string {
   let out = "";

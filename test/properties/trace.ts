@@ -1,6 +1,6 @@
 /**
- * Editing histories of real people, replayed on the model: keystroke by keystroke, or as several clients that type at the
- * same time.
+ * Editing histories of real people, replayed on the model: keystroke by keystroke, or as several clients
+ * that type at the same time.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -66,7 +66,10 @@ export function textLedger(content: string) {
 /** What others did that is in the log and that this author had not seen when it typed, in order. */
 type Unseen = { readonly txn: number; changes: Changes };
 
-/** One author: a copy that is as new as the log at its last answer, and the text the author looked at, behind it. */
+/**
+ * One author: a copy that is as new as the log at its last answer, and the text the author looked at,
+ * behind it.
+ */
 class Author {
   readonly copy: DocumentCopy;
   /** On the way from the author's text to the copy's. */
@@ -85,8 +88,9 @@ class Author {
 }
 
 /**
- * Replays a concurrent history: every author sends each transaction on the version it knows then, and hears of what
- * others did only when it waits for an answer or takes them in. Returns the texts of all, the engine's first.
+ * Replays a concurrent history: every author sends each transaction on the version it knows then, and
+ * hears of what others did only when it waits for an answer or takes them in. Returns the texts of all,
+ * the engine's first.
  */
 export function replayConcurrently(trace: Concurrent): {
   readonly texts: readonly string[];
