@@ -461,6 +461,11 @@ describe("DO9 insert, remove, move", () => {
   test("a text that does not end its line is closed on a line of its own", () => {
     const story = markpact(source, bob.patches("D", "markpact:run", { content: "go" }));
     expect(content(story)).toBe(source.replace("run\n```", "go\n```"));
+    // A fence begins a line, and so does what stands behind one.
+    story.when(bob.patches("D", "prose", { content: "# A" }));
+    expect(content(story)).toBe(source.replace("# A\n\n", "# A\n").replace("run\n```", "go\n```"));
+    const shut = markpact("```py markpact:run\nx\n```", bob.inserts("D", { text: "more" }));
+    expect(content(shut)).toBe("```py markpact:run\nx\n```\nmore");
     const open = markpact("```py markpact:run\nx");
     open.when(bob.inserts("D", { text: "more" }));
     expect(content(open)).toBe("```py markpact:run\nx\n```\nmore");
