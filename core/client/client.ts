@@ -1,6 +1,6 @@
 /**
- * The client: one agent's way to a hub, the same over every transport. Submits, asks, follows; reconnects and
- * resumes.
+ * The client: one agent's way to a hub, the same over every transport. Submits, asks, follows; reconnects
+ * and resumes.
  */
 import { Observable, shareReplay } from "rxjs";
 import { Failure } from "../failures.ts";
@@ -68,13 +68,14 @@ export class Client {
   readonly agent: string;
   readonly clock: Clock;
   /**
-   * Entries from the moment of subscription on, each once and in order. Completes when the client is closed.
+   * Entries from the moment of subscription on, each once and in order. Completes when the client is
+   * closed.
    */
   readonly entries$: Observable<Entry>;
   /**
    * A copy of the state, folded here: once it is as new as the log was at subscription, then after each
-   * change. As much of it as the agent may read. Fails with `log.horizon` where the beginning of the log was
-   * compacted away.
+   * change. As much of it as the agent may read. Fails with `log.horizon` where the beginning of the log
+   * was compacted away.
    */
   readonly state$: Observable<State>;
   private readonly options: ClientOptions;
@@ -162,11 +163,10 @@ export class Client {
   }
 
   /**
-   * Calls a method and resolves with its answer, once, however often the connection breaks meanwhile. Rejects
-   * with
-   * `Refused` (nothing was changed) or `Failure`: `usage` for params that do not fit, `hub.timeout` after
-   * `timeoutMs`,
-   * `busy`, `closed` … An indefinite one may have happened: call again with its `submission` to find out.
+   * Calls a method and resolves with its answer, once, however often the connection breaks meanwhile.
+   * Rejects with `Refused` (nothing was changed) or `Failure`: `usage` for params that do not fit,
+   * `hub.timeout` after `timeoutMs`, `busy`, `closed` … An indefinite one may have happened: call again
+   * with its `submission` to find out.
    */
   async call<M extends Method>(method: M, params: Params<M>, options: CallOptions = {}): Promise<Result<M>> {
     return (await this.send(method, params, options)) as Result<M>;
@@ -178,7 +178,8 @@ export class Client {
   }
 
   /**
-   * Entries after a cursor, then those to come. Close it, or leave the loop, when they are no longer wanted.
+   * Entries after a cursor, then those to come. Close it, or leave the loop, when they are no longer
+   * wanted.
    */
   follow(options: FollowOptions = {}): Following {
     return this.follows.open(options);
@@ -190,8 +191,8 @@ export class Client {
   }
 
   /**
-   * Opens a document to edit: its text is held here, edits take effect at once and are merged with others'. Rejects with
-   * `Refused` (`document.unknown`) or `Failure`.
+   * Opens a document to edit: its text is held here, edits take effect at once and are merged with
+   * others'. Rejects with `Refused` (`document.unknown`) or `Failure`.
    */
   async document(id: string, options: DocumentOptions = {}): Promise<SharedDocument> {
     // Loaded when it is needed: most programs edit nothing.
