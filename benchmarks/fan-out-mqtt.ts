@@ -1,7 +1,7 @@
 /**
- * `fan-out-mqtt`: entries to MQTT subscribers through the embedded broker, as the engine makes them (log on a disk and
- * all) and without the making, against the bare library publishing the same messages to as many. Server and subscribers
- * in two processes.
+ * `fan-out-mqtt`: entries to MQTT subscribers through the embedded broker, as the engine makes them (log on
+ * a disk and all) and without the making, against the bare library publishing the same messages to as many.
+ * Server and subscribers in two processes.
  */
 import { join } from "node:path";
 import { compared, inTurns, print, seconds } from "./measure.ts";

@@ -15,7 +15,10 @@ import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
 export interface ServeOptions extends NodeEngineOptions {
   /** Where to listen; a port of 0 takes a free one. */
   readonly listen: readonly string[];
-  /** A taken port is replaced by a free one, a spool that another hub serves is left to it. Default: a failure. */
+  /**
+   * A taken port is replaced by a free one, a spool that another hub serves is left to it. Default: a
+   * failure.
+   */
   readonly anyPort?: boolean;
   /** Origins of web pages that may call besides the hub's own, e.g. `https://dash.example`. */
   readonly allowedOrigins?: readonly string[];
@@ -128,7 +131,10 @@ async function shareWeb(
   return server === undefined ? undefined : { server, urls: [page, broker] };
 }
 
-/** Takes the place of a url, or where that is taken and any will do, a free port; nothing where there are no ports. */
+/**
+ * Takes the place of a url, or where that is taken and any will do, a free port; nothing where there are no
+ * ports.
+ */
 async function onPort<T>(
   url: string,
   anyPort: boolean,

@@ -1,7 +1,7 @@
 /**
- * A broker in a process of its own: `node mqtt.js hub LOG` is the real engine behind the embedded broker, `node mqtt.js
- * fed` the embedded broker with the making of entries spared, `node mqtt.js bare` the library alone; the latter two
- * publish what they were loaded with.
+ * A broker in a process of its own: `node mqtt.js hub LOG` is the real engine behind the embedded broker,
+ * `node mqtt.js fed` the embedded broker with the making of entries spared, `node mqtt.js bare` the library
+ * alone; the latter two publish what they were loaded with.
  */
 import { type AddressInfo, createServer } from "node:net";
 import { Aedes } from "aedes";

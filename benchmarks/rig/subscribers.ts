@@ -1,6 +1,6 @@
 /**
- * Subscribers: bare sockets that subscribe to the entries of a broker, confirm what asks for it, and look at no more
- * than where each message ends.
+ * Subscribers: bare sockets that subscribe to the entries of a broker, confirm what asks for it, and look
+ * at no more than where each message ends.
  */
 import { connect, type Socket } from "node:net";
 import type { Told } from "./mqtt.ts";

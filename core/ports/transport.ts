@@ -5,11 +5,11 @@
  * - A frame arrives whole or not at all: never split, merged, altered or, within a connection, reordered.
  * - When a connection breaks, frames may be lost, and on some transports repeated or delayed; both ends get
  * `closed` once.
- * - `send` never throws and never blocks; it queues. The sender watches `bufferedBytes`, and `drained` tells
- * when a
+ * - `send` never throws and never blocks; it queues. The sender watches `bufferedBytes`, and `drained`
+ * tells when a
  *   connection that had been over its limit has room again.
- * - A frame over `limits.frameBytesMax` is answered by an error reply or by the medium's own close; never by
- * more memory.
+ * - A frame over `limits.frameBytesMax` is answered by an error reply or by the medium's own close; never
+ * by more memory.
  */
 
 /** One JSON-RPC message (or batch): text is JSON, bytes are MessagePack. */
@@ -26,15 +26,18 @@ export interface Peer {
   /** Whether it comes from this machine: only such peers may go without a token. */
   readonly loopback: boolean;
   /**
-   * The name the medium itself binds the connection to (an MQTT user, a spool folder); the session must open
-   * as it.
+   * The name the medium itself binds the connection to (an MQTT user, a spool folder); the session must
+   * open as it.
    */
   readonly agent?: string;
   /** A token the medium carried (an HTTP header, an MQTT password); never logged. */
   readonly token?: string;
   /** One request and away: ending it says nothing about the agent's presence (AG7). */
   readonly oneShot?: boolean;
-  /** A part of the hub itself, such as what retains its state on a broker: it needs no token, and is no operator. */
+  /**
+   * A part of the hub itself, such as what retains its state on a broker: it needs no token, and is no
+   * operator.
+   */
   readonly within?: boolean;
 }
 
@@ -46,8 +49,8 @@ export interface Closed {
   readonly goodbye: boolean;
   /**
    * For people, and its first word for programs: the `CloseReason` either end gave, `broken` when the
-   * connection was lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the words
-   * that came along.
+   * connection was lost, else the medium's own (`frame-too-large`, `invalid-text` …); then `: ` and the
+   * words that came along.
    */
   readonly reason: string;
 }
@@ -76,9 +79,9 @@ export interface Connection {
   /** Bytes accepted by `send` that the medium has not taken yet. */
   readonly bufferedBytes: number;
   /**
-   * Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. No frame
-   * is delivered afterwards; this end's own `closed` follows soon, never from within the call, with this
-   * reason.
+   * Ends the connection; nobody waits for the other end's handshake. Calling it again does nothing. No
+   * frame is delivered afterwards; this end's own `closed` follows soon, never from within the call, with
+   * this reason.
    */
   close(reason: CloseReason, words?: string): void;
 }

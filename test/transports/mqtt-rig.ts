@@ -8,6 +8,7 @@ import { openMemoryLog } from "../../adapters/log/memory.ts";
 import { connect } from "../../adapters/node/connect.ts";
 import { type Hub, type ServeOptions, serve } from "../../adapters/node/hub.ts";
 import type { Client } from "../../core/client/client.ts";
+import type { Entry } from "../../core/model/slice.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import { listen, type MqttListenOptions } from "../../transports/mqtt/index.ts";
 
@@ -62,6 +63,36 @@ export async function brokerOf(
   );
   endings.push(() => listener.close());
   return { port: portOf(listener.urls[0] ?? ""), close: () => listener.close() };
+}
+
+/** Where the hub's broker is. */
+export const urlOf = (hub: Hub): string => hub.urls.find((url) => url.startsWith("mqtt:")) as string;
+
+export async function entriesOf(hub: Hub): Promise<Entry[]> {
+  const all: Entry[] = [];
+  for await (const entries of hub.log.read(0)) all.push(...entries);
+  return all;
+}
+
+/** A row of a list, with the fields its kind has. */
+export interface Row {
+  readonly claim: string;
+  readonly task: string;
+  readonly agent: string;
+  readonly status: string;
+  readonly presence: string;
+  readonly epoch: number;
+  readonly ttlMs: number;
+}
+
+/** What the hub itself lists, for all to read. */
+export async function rowsOf(
+  { engine }: Hub,
+  method: "claims.list" | "tasks.list" | "agents.list",
+): Promise<readonly Row[]> {
+  await engine.settled();
+  const page: unknown = await engine.query(method, { limit: 1000 }, { agent: "", operator: false });
+  return (page as { readonly items: readonly Row[] }).items;
 }
 
 export function portOf(url: string): number {

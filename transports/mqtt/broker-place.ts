@@ -1,6 +1,6 @@
 /**
- * Where a broker is, from its url: `mqtt://` is the one a hub embeds, `mqtt+client://` and `mqtts+client://` are brokers
- * that a hub joins like anybody else.
+ * Where a broker is, from its url: `mqtt://` is the one a hub embeds, `mqtt+client://` and
+ * `mqtts+client://` are brokers that a hub joins like anybody else.
  */
 import { Failure } from "../../core/failures.ts";
 import { Topics } from "./topics.ts";

@@ -1,8 +1,9 @@
 /**
- * The embedded broker: a general MQTT 3.1.1 broker, but for the topics of the hub, where only the hub publishes.
+ * The embedded broker: a general MQTT 3.1.1 broker, but for the topics of the hub, where only the hub
+ * publishes.
  *
- * Invariant: nothing a client publishes is ever forwarded below the hub's prefix; it is a frame for the switchboard, or
- * it is dropped and its sender told.
+ * Invariant: nothing a client publishes is ever forwarded below the hub's prefix; it is a frame for the
+ * switchboard, or it is dropped and its sender told.
  */
 import type { Duplex } from "node:stream";
 import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
@@ -166,9 +167,9 @@ export class Broker {
   }
 
   /**
-   * The broker drops what comes to a client with a lower number than what came before, to send a packet once that
-   * matches two filters. Packets of different kinds take different times inside it and overtake each other, so each
-   * kind is numbered for itself.
+   * The broker drops what comes to a client with a lower number than what came before, to send a packet
+   * once that matches two filters. Packets of different kinds take different times inside it and overtake
+   * each other, so each kind is numbered for itself.
    */
   #lane(qos: number, retain: boolean): string {
     return `${this.#aedes.id}/${qos}${retain ? "r" : ""}`;
@@ -307,7 +308,10 @@ function nowhere(packet: PublishPacket): void {
   packet.retain = false;
 }
 
-/** The highest quality of service among the client's filters that match; at least 1, since 0 goes another way. */
+/**
+ * The highest quality of service among the client's filters that match; at least 1, since 0 goes another
+ * way.
+ */
 function grantedQuality(client: Client, topic: string): 1 | 2 {
   const all = Object.entries(subscriptionsOf(client));
   return all.some(([filter, { qos }]) => qos === 2 && matches(filter, topic)) ? 2 : 1;

@@ -1,11 +1,12 @@
 /**
  * The bulletin: what the hub itself publishes on its broker, and what of it is retained.
  *
- * The broker's library would do it, too, but it may send a new subscriber a retained message that was replaced while it
- * was on its way, after the one that replaced it; and it makes each packet anew for each subscriber. Here a retained
- * topic is read when it is sent, and a packet is made once.
+ * The broker's library would do it, too, but it may send a new subscriber a retained message that was
+ * replaced while it was on its way, after the one that replaced it; and it makes each packet anew for each
+ * subscriber. Here a retained topic is read when it is sent, and a packet is made once.
  *
- * Invariant: what a subscriber was sent last on a topic is what is retained there, or is yet to be sent to it.
+ * Invariant: what a subscriber was sent last on a topic is what is retained there, or is yet to be sent to
+ * it.
  */
 import type { Client } from "aedes";
 import type { Cancel, Clock } from "../../core/ports/clock.ts";
@@ -180,7 +181,10 @@ export class Bulletin {
   }
 }
 
-/** The highest quality among the caller's filters that match, as far as the hub's own messages go; none: no match. */
+/**
+ * The highest quality among the caller's filters that match, as far as the hub's own messages go; none: no
+ * match.
+ */
 function qualityOf(caller: Caller, topic: string): 0 | 1 | undefined {
   let quality: 0 | 1 | undefined;
   for (const [filter, granted] of caller.filters) {
@@ -195,7 +199,10 @@ function isClean({ client }: Caller): boolean {
   return client?.clean !== false;
 }
 
-/** The next packet identifier, from the counter of the library, which numbers its own messages to the client, too. */
+/**
+ * The next packet identifier, from the counter of the library, which numbers its own messages to the
+ * client, too.
+ */
 function nextId(client: Client): number {
   const counter = client as Client & { _nextId: number };
   const id = counter._nextId;

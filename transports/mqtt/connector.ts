@@ -17,9 +17,10 @@ import { levelOf } from "./topics.ts";
 const FRAME_BYTES = 64;
 
 /**
- * Connects to `mqtt://HOST:PORT`, or to the hub that joined the broker of `mqtt+client://HOST[:PORT][?prefix=NAME]`.
- * Fails at the first try: `hub.unreachable` when nobody answers in time, `hub.refused` when the broker does not let the
- * agent in, `usage` for a bad url or without an agent.
+ * Connects to `mqtt://HOST:PORT`, or to the hub that joined the broker of
+ * `mqtt+client://HOST[:PORT][?prefix=NAME]`. Fails at the first try: `hub.unreachable` when nobody answers
+ * in time, `hub.refused` when the broker does not let the agent in, `usage` for a bad url or without an
+ * agent.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const place = brokerPlace(url);

@@ -1,8 +1,10 @@
 /**
- * The hub as a guest: it joins a broker of the fleet's own and serves one prefix there. That broker's own access rules
- * guard who publishes and reads what; tokens, where the hub has them, travel in `session.open`.
+ * The hub as a guest: it joins a broker of the fleet's own and serves one prefix there. That broker's own
+ * access rules guard who publishes and reads what; tokens, where the hub has them, travel in
+ * `session.open`.
  *
- * Invariant: while `hub/online` below the prefix is retained with this hub's id, the retained state is this hub's.
+ * Invariant: while `hub/online` below the prefix is retained with this hub's id, the retained state is this
+ * hub's.
  */
 import { randomBytes } from "node:crypto";
 import mqtt, { type MqttClient } from "mqtt";
@@ -20,7 +22,10 @@ import { TopicConnection } from "./topic-connection.ts";
 /** Bytes of a frame besides itself while it is under way, roughly. */
 const FRAME_BYTES = 64;
 
-/** Joins the broker. Throws `usage` when another hub serves the prefix, `hub.unreachable` when nobody answers. */
+/**
+ * Joins the broker. Throws `usage` when another hub serves the prefix, `hub.unreachable` when nobody
+ * answers.
+ */
 export async function join(url: string, options: MqttListenOptions, accept: Accept): Promise<Listener> {
   const place = brokerPlace(url);
   const guest = new Guest(place, options, accept);
@@ -121,7 +126,10 @@ class Guest {
     cut();
   }
 
-  /** Gives up the prefix to the hub that has it: with a goodbye, so that the last will does not clear what is its. */
+  /**
+   * Gives up the prefix to the hub that has it: with a goodbye, so that the last will does not clear what
+   * is its.
+   */
   async #leave(client: MqttClient): Promise<void> {
     this.#settled = false;
     this.#mirror?.close();
@@ -148,7 +156,10 @@ class Guest {
     this.#settled = true;
   }
 
-  /** What is retained of the state and of who is online. A broker sends it before what is published afterwards. */
+  /**
+   * What is retained of the state and of who is online. A broker sends it before what is published
+   * afterwards.
+   */
   async #lookAround(client: MqttClient): Promise<ReadonlyMap<string, string>> {
     const { topics } = this.#place;
     const found = new Map<string, string>();

@@ -1,7 +1,7 @@
 /**
- * `mqtt://HOST:PORT`: a broker in the hub, and clients of it. Frames on `holdfast/<agent>/request` and `/response`,
- * entries on `holdfast/log/…`, the live state retained on `holdfast/state/…`. With `mqtt+client://HOST` hub and clients
- * join a broker of the fleet's own.
+ * `mqtt://HOST:PORT`: a broker in the hub, and clients of it. Frames on `holdfast/<agent>/request` and
+ * `/response`, entries on `holdfast/log/…`, the live state retained on `holdfast/state/…`. With
+ * `mqtt+client://HOST` hub and clients join a broker of the fleet's own.
  */
 import type { Abilities, Accept, Connection, ConnectOptions, Listener } from "../../core/ports/transport.ts";
 import type { MqttListenOptions } from "./listener.ts";
@@ -21,9 +21,10 @@ export const abilities: Abilities = {
 };
 
 /**
- * Serves a broker at `mqtt://HOST:PORT` (port 0 takes a free one), or joins the one at `mqtt+client://HOST[:PORT]
- * [?prefix=NAME]`. Throws `usage` for a bad url, a port that is taken (`fields.taken`), a prefix another hub serves, or
- * where others than this machine could connect without a token; `hub.unreachable` and `hub.refused` for a broker.
+ * Serves a broker at `mqtt://HOST:PORT` (port 0 takes a free one), or joins the one at
+ * `mqtt+client://HOST[:PORT] [?prefix=NAME]`. Throws `usage` for a bad url, a port that is taken
+ * (`fields.taken`), a prefix another hub serves, or where others than this machine could connect without a
+ * token; `hub.unreachable` and `hub.refused` for a broker.
  */
 export async function listen(url: string, options: MqttListenOptions, accept: Accept): Promise<Listener> {
   if (/^mqtts?\+client:/i.test(url)) return (await import("./guest.ts")).join(url, options, accept);
@@ -31,8 +32,8 @@ export async function listen(url: string, options: MqttListenOptions, accept: Ac
 }
 
 /**
- * Connects to a hub's own broker, or to a hub on the broker of `mqtt+client://`. Fails at the first try with
- * `hub.unreachable`, `hub.refused` or `usage`.
+ * Connects to a hub's own broker, or to a hub on the broker of `mqtt+client://`. Fails at the first try
+ * with `hub.unreachable`, `hub.refused` or `usage`.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   return (await import("./connector.ts")).connect(url, options);

@@ -1,6 +1,6 @@
 /**
- * The intake: what stands between a client's bytes and the broker. It passes on whole packets only, none over the limit,
- * none with a text that MQTT forbids, and sees a goodbye before the broker does.
+ * The intake: what stands between a client's bytes and the broker. It passes on whole packets only, none
+ * over the limit, none with a text that MQTT forbids, and sees a goodbye before the broker does.
  *
  * Invariant: never more than one packet, of at most the limit, waits here.
  */
@@ -153,7 +153,9 @@ export class Intake extends Duplex {
     }
   }
 
-  /** Bytes of the packet that begins there, `undefined` until its length is there; refuses what is too long. */
+  /**
+   * Bytes of the packet that begins there, `undefined` until its length is there; refuses what is too long.
+   */
   #sizeAt(bytes: Buffer, from: number): number | undefined {
     // Who begins with anything but CONNECT is not heard out.
     if (!this.#connected && from < bytes.length && bytes[from] !== CONNECT << 4) {

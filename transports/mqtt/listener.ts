@@ -1,5 +1,6 @@
 /**
- * Listening for MQTT: a broker on a port of its own, and on the WebSocket upgrades of a web server that others share.
+ * Listening for MQTT: a broker on a port of its own, and on the WebSocket upgrades of a web server that
+ * others share.
  */
 import type { IncomingMessage, Server as WebServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
@@ -29,7 +30,10 @@ export interface MqttListenOptions {
   readonly hasTokens?: boolean;
   /** Proves a user name by its password; must be there where `hasTokens` is. */
   readonly verify?: Verify;
-  /** How the listener itself looks on at the hub, to tell entries and retain state; without, it only carries frames. */
+  /**
+   * How the listener itself looks on at the hub, to tell entries and retain state; without, it only carries
+   * frames.
+   */
   readonly observe?: Accept;
   /** A web server to serve MQTT over WebSocket on, too, at `/mqtt`; whoever made it closes it. */
   readonly server?: WebServer;
@@ -51,8 +55,8 @@ export interface MqttBounds extends BrokerBounds {
 }
 
 /**
- * Listens at `mqtt://HOST:PORT`; port 0 takes a free one. Throws `usage` when the url is none, when the port is taken
- * (`fields.taken`), or when others than this machine could connect without a token.
+ * Listens at `mqtt://HOST:PORT`; port 0 takes a free one. Throws `usage` when the url is none, when the
+ * port is taken (`fields.taken`), or when others than this machine could connect without a token.
  */
 export async function listen(url: string, options: MqttListenOptions, accept: Accept): Promise<Listener> {
   const place = placeOf(url);

@@ -1,9 +1,11 @@
 /**
- * The mirror: entries told on topics, and the live state retained on topics, as a plain MQTT client sees them.
+ * The mirror: entries told on topics, and the live state retained on topics, as a plain MQTT client sees
+ * them.
  *
- * Invariant: what is retained is what was last published here, and once the hub rests it is exactly the live claims, the
- * unfinished tasks and the agents that are not gone. What an entry touches is asked for anew, never computed here, so
- * this file knows names of things and no rules. Messages to some are redacted for all: a topic has no reader.
+ * Invariant: what is retained is what was last published here, and once the hub rests it is exactly the
+ * live claims, the unfinished tasks and the agents that are not gone. What an entry touches is asked for
+ * anew, never computed here, so this file knows names of things and no rules. Messages to some are redacted
+ * for all: a topic has no reader.
  */
 import { limits } from "../../core/limits.ts";
 import { redacted } from "../../core/model/model.ts";
@@ -75,7 +77,10 @@ export class Mirror {
     this.#accept = accept;
   }
 
-  /** Follows the log from now on and retains the live state; resolves when it stands. Further calls do nothing. */
+  /**
+   * Follows the log from now on and retains the live state; resolves when it stands. Further calls do
+   * nothing.
+   */
   begin(): Promise<void> {
     this.#begun ??= this.#begin();
     return this.#begun;

@@ -1,5 +1,6 @@
 /**
- * Notes: what two ends tell each other of their connection beside its frames, since MQTT 3.1.1 has no words for it.
+ * Notes: what two ends tell each other of their connection beside its frames, since MQTT 3.1.1 has no words
+ * for it.
  */
 import type { Closed, CloseReason } from "../../core/ports/transport.ts";
 

@@ -1,6 +1,6 @@
 /**
- * The observer: the hub seen through its own protocol, from within its process. It looks on, so it is no agent and
- * nothing of it is logged.
+ * The observer: the hub seen through its own protocol, from within its process. It looks on, so it is no
+ * agent and nothing of it is logged.
  */
 import { limits } from "../../core/limits.ts";
 import type { Entry } from "../../core/model/slice.ts";

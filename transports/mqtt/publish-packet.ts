@@ -1,6 +1,6 @@
 /**
- * PUBLISH packets (MQTT 3.1.1, 3.3), made without a library: every frame to a client becomes one, and one entry to many
- * clients is made into one once.
+ * PUBLISH packets (MQTT 3.1.1, 3.3), made without a library: every frame to a client becomes one, and one
+ * entry to many clients is made into one once.
  */
 
 /** The bytes of a packet of quality of service 0, or of 1 under `id` where one is given. */

@@ -32,6 +32,7 @@ interface Persistence {
   addSubscriptions(client: { readonly id: string }, wanted: readonly Subscription[]): Promise<void>;
   subscriptionsByTopic(topic: string): Promise<readonly { readonly clientId: string }[]>;
   cleanSubscriptions(client: { readonly id: string }): Promise<void>;
+  outgoingEnqueue(subscription: { readonly clientId: string }, packet: PublishPacket): Promise<void>;
   outgoingEnqueueCombi(
     subscriptions: readonly { readonly clientId: string }[],
     packet: PublishPacket,
@@ -49,7 +50,10 @@ interface Queue {
   bytes: number;
 }
 
-/** Puts bounds on the store of a broker. Messages beyond those of an absent client's queue are not kept for it. */
+/**
+ * Puts bounds on the store of a broker. Messages beyond those of an absent client's queue are not kept for
+ * it.
+ */
 export function boundStore(aedes: Aedes, bounds: StoreBounds): Store {
   const store = (aedes as unknown as { readonly persistence: Persistence }).persistence;
   const sessions = boundQueues(aedes, store, bounds);
@@ -104,6 +108,7 @@ function boundQueues(aedes: Aedes, store: Persistence, bounds: StoreBounds): Rea
   const add = store.addSubscriptions.bind(store);
   const clean = store.cleanSubscriptions.bind(store);
   const enqueue = store.outgoingEnqueueCombi.bind(store);
+  const enqueueOne = store.outgoingEnqueue.bind(store);
   const clear = store.outgoingClearMessageId.bind(store);
   store.addSubscriptions = async (client, wanted) => {
     sessions.delete(client.id);
@@ -122,19 +127,24 @@ function boundQueues(aedes: Aedes, store: Persistence, bounds: StoreBounds): Rea
     if (!queues.delete(client.id)) return;
     for await (const packet of store.outgoingStream(client)) await clear(client, packet);
   };
-  store.outgoingEnqueueCombi = async (subscriptions, packet) => {
+  const hasRoom = (clientId: string, packet: PublishPacket): boolean => {
     const size = sizeOf(packet);
-    const kept = subscriptions.filter(({ clientId }) => {
-      const queue = queues.get(clientId) ?? { messages: 0, bytes: 0 };
-      const most = clients[clientId] === undefined ? bounds.brokerQueuedMax : bounds.brokerInFlightMax;
-      const full = queue.messages >= most || queue.bytes + size > bounds.brokerQueuedBytesMax;
-      if (full) return false;
-      queue.messages += 1;
-      queue.bytes += size;
-      queues.set(clientId, queue);
-      return true;
-    });
-    await enqueue(kept, packet);
+    const queue = queues.get(clientId) ?? { messages: 0, bytes: 0 };
+    const most = clients[clientId] === undefined ? bounds.brokerQueuedMax : bounds.brokerInFlightMax;
+    if (queue.messages >= most || queue.bytes + size > bounds.brokerQueuedBytesMax) return false;
+    queue.messages += 1;
+    queue.bytes += size;
+    queues.set(clientId, queue);
+    return true;
+  };
+  store.outgoingEnqueue = async (subscription, packet) => {
+    if (hasRoom(subscription.clientId, packet)) await enqueueOne(subscription, packet);
+  };
+  store.outgoingEnqueueCombi = async (subscriptions, packet) => {
+    await enqueue(
+      subscriptions.filter(({ clientId }) => hasRoom(clientId, packet)),
+      packet,
+    );
   };
   store.outgoingClearMessageId = async (client, packet) => {
     // For a session that ends with its connection nothing is kept, and nothing need be remembered of it.
@@ -142,7 +152,8 @@ function boundQueues(aedes: Aedes, store: Persistence, bounds: StoreBounds): Rea
     if (queue === undefined) return undefined;
     const cleared = await clear(client, packet);
     if (cleared === undefined) return undefined;
-    // In the second half of a delivery of quality 2 the message itself is gone; then its size is about the others'.
+    // In the second half of a delivery of quality 2 the message itself is gone; then its size is about the
+    // others'.
     const size = cleared.topic === undefined ? queue.bytes / queue.messages : sizeOf(cleared);
     queue.messages -= 1;
     queue.bytes = Math.max(0, queue.bytes - size);

@@ -1,8 +1,10 @@
 /**
- * The switchboard: which of the broker's clients speaks for which agent, and which connection a frame belongs to.
+ * The switchboard: which of the broker's clients speaks for which agent, and which connection a frame
+ * belongs to.
  *
- * A client that hears its agent's answers has a connection of its own. A client that only asks (one that publishes a
- * line and is gone) speaks on the connection of the agent's client that hears: together they are one peer.
+ * A client that hears its agent's answers has a connection of its own. A client that only asks (one that
+ * publishes a line and is gone) speaks on the connection of the agent's client that hears: together they
+ * are one peer.
  */
 import type { Client } from "aedes";
 import { limits } from "../../core/limits.ts";

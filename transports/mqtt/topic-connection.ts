@@ -1,6 +1,6 @@
 /**
- * A connection over topics: what both ends and both kinds of broker have in common. Frames wait until there is a
- * receiver, nothing comes after the end, and the end is told once.
+ * A connection over topics: what both ends and both kinds of broker have in common. Frames wait until there
+ * is a receiver, nothing comes after the end, and the end is told once.
  */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../../core/limits.ts";
