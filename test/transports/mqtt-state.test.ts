@@ -55,6 +55,19 @@ describe("entries and state on topics", () => {
     }
   });
 
+  test("without tokens, too, what is for some is not told on a topic for all", async () => {
+    const hub = await hubOf();
+    const { client, heard } = await plain(hub.port);
+    await client.subscribeAsync("#", { qos: 1 });
+    await agentOf(urlOf(hub), "bob");
+    const alice = await agentOf(urlOf(hub), "alice");
+    await alice.call("message.post", { to: "bob", body: "SECRET" });
+    await alice.call("message.post", { to: "all", body: "NEWS" });
+    await until(() => heard.some(({ text }) => text.includes("NEWS")));
+    expect(heard.filter(({ text }) => text.includes("SECRET"))).toEqual([]);
+    expect(heard.map(({ topic }) => topic)).toContain("holdfast/log/message/redacted");
+  });
+
   test("what is retained is the live state, after anything and after a restart", {
     timeout: 120_000,
   }, async () => {
