@@ -6,7 +6,7 @@
  * switchboard, or it is dropped and its sender told.
  */
 import type { Duplex } from "node:stream";
-import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
+import type { Aedes, AuthenticateError, Client, PublishPacket, Subscription } from "aedes";
 import type { Verify } from "../../core/engine/admission.ts";
 import { limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports/clock.ts";
@@ -99,7 +99,9 @@ export class Broker {
     // The hooks are asked only once there are clients.
     let broker: Broker | undefined;
     const own = (): Broker => broker as Broker;
-    const aedes = await Aedes.createBroker({
+    // It is a module, which a bundle for older versions of Node could not require.
+    const library = await import("aedes");
+    const aedes = await library.Aedes.createBroker({
       drainTimeout: bounds.brokerDrainMs,
       connectTimeout: bounds.handshakeMs,
       queueLimit: 1000,
