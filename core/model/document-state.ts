@@ -162,15 +162,11 @@ function patchedBlock(
   at: At,
 ): Block {
   const version = block.version + 1;
-  const patch: Patch = {
-    version,
-    seq: at.seq,
-    by: at.by,
-    atMs: at.atMs,
-    changes,
-    removed,
-    ...(undoes === undefined ? {} : { undoes }),
-  };
+  const { seq, by, atMs } = at;
+  const patch: Patch =
+    undoes === undefined
+      ? { version, seq, by, atMs, changes, removed }
+      : { version, seq, by, atMs, changes, removed, undoes };
   let patches = block.patches.set(version, patch, at.edit);
   const undone = undoes === undefined ? undefined : patches.get(undoes);
   if (undone !== undefined && undoes !== version) {
