@@ -46,7 +46,8 @@ const errors = {
 };
 
 // What is bundled is what commands wait for; everything else is found in node_modules when it is needed.
-const bundled = new Set(["ws", "rxjs", "msgpackr", "better-sqlite3", "diff"]);
+// aedes is a module, which older versions of Node 20 cannot require.
+const bundled = new Set(["ws", "rxjs", "msgpackr", "better-sqlite3", "diff", "aedes"]);
 const external = [
   ...Object.keys(dependencies).filter((name) => !bundled.has(name)),
   "bindings",
