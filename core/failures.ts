@@ -1,8 +1,8 @@
 /**
  * Failures: what went wrong outside the model's say, as errors with a stable code.
  *
- * A refusal is data (`Rejection`); a failure is an error; a bug is a failed `assert`. A failure says whether
- * it is definite: a definite one certainly had no effect, an indefinite one may have had.
+ * A refusal is data (`Rejection`); a failure is an error; a bug is a failed `assert`. A failure says
+ * whether it is definite: a definite one certainly had no effect, an indefinite one may have had.
  */
 
 export type FailureCode =

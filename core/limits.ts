@@ -41,7 +41,8 @@ export const limits = {
   /** Names, roles, patterns and channels one message may be addressed to. */
   addressesMax: 100,
   /**
-   * Agents they may stand for: each has an inbox entry of its own. A broadcast has none, and needs no bound.
+   * Agents they may stand for: each has an inbox entry of its own. A broadcast has none, and needs no
+   * bound.
    */
   recipientsMax: 10_000,
   /** Messages acknowledged one by one in one command; `upTo` has no bound. */
@@ -74,7 +75,8 @@ export const limits = {
   /** Waits one agent may have open: each is looked at when something is freed. */
   waitsPerAgentMax: 128,
   /**
-   * Resources one agent may offer, and reservations it may hold: all offers end in one entry when it is gone.
+   * Resources one agent may offer, and reservations it may hold: all offers end in one entry when it is
+   * gone.
    */
   offersPerAgentMax: 128,
   reservationsPerAgentMax: 128,
@@ -210,7 +212,9 @@ export const limits = {
   streamHeartbeatMs: 15 * SECOND,
   /** Bodies of web requests that are being read, all together. */
   requestBodiesBytesMax: 64 * MiB,
-  /** Replies to one batch over HTTP, all together; those beyond it are only told that they were too much. */
+  /**
+   * Replies to one batch over HTTP, all together; those beyond it are only told that they were too much.
+   */
   batchReplyBytesMax: 8 * MiB,
 
   // Files: a spool is looked at, never listened to.
@@ -261,12 +265,14 @@ export const limits = {
   /** Requests in flight that are kept for follows and reads while waits take all the others. */
   clientReserved: 16,
   /**
-   * Entries, and about how many bytes of them, wait for a slow reader; then it reads on from the log when it
-   * has time.
+   * Entries, and about how many bytes of them, wait for a slow reader; then it reads on from the log when
+   * it has time.
    */
   followBufferEntries: 1024,
   followBufferBytes: 4 * MiB,
-  /** A follower this close to the others is sent what it lacks; one further behind reads pages of the log. */
+  /**
+   * A follower this close to the others is sent what it lacks; one further behind reads pages of the log.
+   */
   followNearEntries: 1024,
 } as const;
 

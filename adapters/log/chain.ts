@@ -1,6 +1,6 @@
 /**
- * The chain: each stored row's hash covers its exact bytes and the hash before it, so that a changed, lost or
- * foreign row is noticed. SQLite's own integrity check sees none of that.
+ * The chain: each stored row's hash covers its exact bytes and the hash before it, so that a changed, lost
+ * or foreign row is noticed. SQLite's own integrity check sees none of that.
  */
 import { createHash } from "node:crypto";
 import type { Seq } from "../../core/ports/event-log.ts";

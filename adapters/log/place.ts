@@ -137,3 +137,13 @@ export function keepReserve(file: string): void {
 export function freeReserve(file: string): void {
   rmSync(file, { force: true });
 }
+
+/** Whether so little room is left at a folder that SQLite could not even open a log there. */
+export function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < limits.reserveBytes / 2;
+  } catch {
+    return false;
+  }
+}

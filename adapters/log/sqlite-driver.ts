@@ -1,8 +1,8 @@
 /**
  * SQLite as this process has it: better-sqlite3 below Node 24, the built-in `node:sqlite` from there on.
  *
- * Statements are prepared once and kept, rows are fetched by `all`: better-sqlite3 12 crashes newer runtimes
- * when a statement is collected, and iterating row by row is half as fast.
+ * Statements are prepared once and kept, rows are fetched by `all`: better-sqlite3 12 crashes newer
+ * runtimes when a statement is collected, and iterating row by row is half as fast.
  */
 import { createRequire } from "node:module";
 import type Database from "better-sqlite3";
@@ -84,7 +84,9 @@ async function openBuiltIn(file: string, readOnly: boolean): Promise<Driver> {
 
 let binding: string | undefined;
 
-/** Where the library is compiled to as a rule; looking for it elsewhere takes it longer than all the rest. */
+/**
+ * Where the library is compiled to as a rule; looking for it elsewhere takes it longer than all the rest.
+ */
 function findBinding(): string | undefined {
   if (binding !== undefined) return binding;
   try {

@@ -9,7 +9,17 @@ import { limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { Loss } from "../../core/ports/event-log.ts";
 import { hex } from "./chain.ts";
-import { isWritable, keepReserve, makeFile, makeFolder, type Place, refuseNetwork } from "./place.ts";
+import {
+  freeReserve,
+  isFull,
+  isWritable,
+  keepReserve,
+  makeFile,
+  makeFolder,
+  type Place,
+  placeOf,
+  refuseNetwork,
+} from "./place.ts";
 import type { OpenDriver } from "./sqlite-driver.ts";
 import { type FileOptions, SqliteFile, storageFailure } from "./sqlite-file.ts";
 import { checkLink } from "./sqlite-reader.ts";
@@ -72,7 +82,7 @@ export async function openPlace(
   };
   const { db, discard } = readOnly
     ? await openForReading(file, settings)
-    : { db: await SqliteFile.open(file, settings), discard: () => {} };
+    : { db: await openWithRoom(file, settings), discard: () => {} };
   try {
     const accept = options.acceptLoss === true && !readOnly;
     checkWhole(db, place, witness, { accept, readOnly });
@@ -98,6 +108,25 @@ function prepare(place: Place, options: SqliteOptions): void {
   makeFolder(dirname(file));
   refuseNetwork(dirname(file));
   makeFile(file);
+}
+
+/** SQLite needs some room even to read; on a full disk it is taken from what was set aside for that day. */
+async function openWithRoom(file: string, settings: FileOptions): Promise<SqliteFile> {
+  try {
+    return await SqliteFile.open(file, settings);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "log.unusable" || !isFull(dirname(file))) throw error;
+  }
+  try {
+    freeReserve(placeOf(file).reserve);
+    return await SqliteFile.open(file, settings);
+  } catch (error) {
+    throw new Failure(
+      "log.full",
+      `There is no room on the disk to open ${file}. Free some disk space and try again; nothing was lost.`,
+      { fields: { file, retryAfterMs: limits.fullRetryMs }, cause: error },
+    );
+  }
 }
 
 /** A database in a folder nobody may write to cannot be opened where it is: then a private copy is read. */

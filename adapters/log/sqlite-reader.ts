@@ -1,6 +1,6 @@
 /**
- * Reading a log's database: rows come in pages, each checked against the chain before anything of it is given
- * out.
+ * Reading a log's database: rows come in pages, each checked against the chain before anything of it is
+ * given out.
  */
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
@@ -12,8 +12,8 @@ import { unpackEntries } from "./codec.ts";
 import { type Hole, type SqliteFile, storageFailure } from "./sqlite-file.ts";
 
 /**
- * Entries given out at once at least, while there are more: a pause between single ones would cost more than
- * they.
+ * Entries given out at once at least, while there are more: a pause between single ones would cost more
+ * than they.
  */
 const TOGETHER = 512;
 
@@ -87,8 +87,8 @@ function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): read
 }
 
 /**
- * Entries after `after` through `through`, verified. `connection` is asked for at every page and throws when
- * the log was closed.
+ * Entries after `after` through `through`, verified. `connection` is asked for at every page and throws
+ * when the log was closed.
  */
 export async function* readEntries(
   connection: () => SqliteFile,

@@ -1,6 +1,6 @@
 /**
- * Writing to a log's database: appends, the witness, bringing the write-ahead log home. Synchronous; runs on
- * the calling thread or in the worker.
+ * Writing to a log's database: appends, the witness, bringing the write-ahead log home. Synchronous; runs
+ * on the calling thread or in the worker.
  */
 import { closeSync, existsSync, fdatasyncSync, openSync } from "node:fs";
 import { Failure } from "../../core/failures.ts";
@@ -78,8 +78,8 @@ function syncFile(file: string): void {
 }
 
 /**
- * Brings the write-ahead log home: most of it beside the writers, the little that is left while they wait, so
- * that the file starts anew however busy they are.
+ * Brings the write-ahead log home: most of it beside the writers, the little that is left while they wait,
+ * so that the file starts anew however busy they are.
  */
 export function checkpoint(db: SqliteFile): void {
   db.driver.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();

@@ -356,8 +356,8 @@ export class SqliteLog implements EventLog {
   }
 
   /**
-   * Whoever keeps winning while others want to write too stands back for a moment; else the fastest wins them
-   * all.
+   * Whoever keeps winning while others want to write too stands back for a moment; else the fastest wins
+   * them all.
    */
   async #letOthers(): Promise<void> {
     this.#yieldNext = false;
@@ -422,8 +422,8 @@ export class SqliteLog implements EventLog {
 }
 
 /**
- * Opens the log in `file`, made when there is none. Throws `log.format`, `log.rolled-back`, `log.damaged` or
- * `log.unusable`; a file this process may not write is opened for reading.
+ * Opens the log in `file`, made when there is none. Throws `log.format`, `log.rolled-back`, `log.damaged`
+ * or `log.unusable`; a file this process may not write is opened for reading.
  */
 export async function openSqliteLog(file: string, options: SqliteOptions = {}): Promise<SqliteLog> {
   const opened = await openPlace(placeOf(file), options, options.openDriver ?? openDriver);

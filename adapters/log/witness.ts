@@ -1,6 +1,6 @@
 /**
- * The witness: a second file that remembers how far the log once came, so that a log that was cut or put back
- * to an older copy is noticed.
+ * The witness: a second file that remembers how far the log once came, so that a log that was cut or put
+ * back to an older copy is noticed.
  *
  * Two slots of one sector each are written in turns: a torn write leaves the other. It is only ever raised,
  * by whoever holds the log's write lock, and never above what is durable.

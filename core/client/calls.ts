@@ -1,8 +1,9 @@
 /**
  * Calls: requests that have no answer yet. Each is answered exactly once, whatever happens to connections.
  *
- * What a break leaves unanswered is sent again, in its first order; a command keeps its submission id and the
- * `sentAfter` of its first sending, so that the hub can tell a repetition from a new command (SU1, SU5).
+ * What a break leaves unanswered is sent again, in its first order; a command keeps its submission id and
+ * the `sentAfter` of its first sending, so that the hub can tell a repetition from a new command (SU1,
+ * SU5).
  */
 import { Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
@@ -175,8 +176,8 @@ export class Calls {
     if (pending === undefined) return;
     const error = errorOf(body);
     if (isNewAfterAll(pending, error)) {
-      // Sent once, under an id nobody else has, and refused: it had no effect, the client was only silent for
-      // long.
+      // Sent once, under an id nobody else has, and refused: it had no effect, the client was only silent
+      // for long.
       this.seen = Math.max(this.seen, Number((error as Refused).fields.floor));
       delete pending.sentAfter;
       pending.sends = 0;
@@ -299,7 +300,9 @@ function anotherLog({ method, submission }: Pending): Failure {
   return new Failure("hub.refused", words, { definite: false, fields: { method, submission } });
 }
 
-/** A failure is definite about this sending alone: one before it may have taken effect, or may do so yet. */
+/**
+ * A failure is definite about this sending alone: one before it may have taken effect, or may do so yet.
+ */
 function doubted(pending: Pending, error: Failure | Refused): Failure | Refused {
   return error.code === "usage" ? error : unanswered(pending, error);
 }

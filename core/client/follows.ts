@@ -1,9 +1,9 @@
 /**
  * Follows: any number of followings over the one that a connection carries.
  *
- * On the wire is what all who are up to date want together, from the least of their cursors; each takes what
- * is new to it. One that reads too slowly is left behind, and later reads on from the log in pages until it
- * is near: the log is the queue. After a break everybody goes on from its own cursor.
+ * On the wire is what all who are up to date want together, from the least of their cursors; each takes
+ * what is new to it. One that reads too slowly is left behind, and later reads on from the log in pages
+ * until it is near: the log is the queue. After a break everybody goes on from its own cursor.
  */
 import type { Failure } from "../failures.ts";
 import { limits } from "../limits.ts";

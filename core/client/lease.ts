@@ -2,8 +2,8 @@
  * A lease: a claim that renews itself, and says when it is lost.
  *
  * The holder counts its deadline from when it *sent* the request that was granted or renewed, less 2 % for
- * clocks that run apart, so it gives up before the hub does. That is courtesy: what keeps a superseded holder
- * from acting is the epoch, which every command under the claim carries.
+ * clocks that run apart, so it gives up before the hub does. That is courtesy: what keeps a superseded
+ * holder from acting is the epoch, which every command under the claim carries.
  */
 import { Failure } from "../failures.ts";
 import type { Rejection } from "../model/slice.ts";
@@ -198,7 +198,9 @@ export class Lease {
     }
   }
 
-  /** What an acknowledgement is worth: what remained when it was made, counted from when it was asked for. */
+  /**
+   * What an acknowledgement is worth: what remained when it was made, counted from when it was asked for.
+   */
   private extend({ remainingMs }: Leased, sentMs: number): void {
     this.deadlineMs = Math.max(this.deadlineMs, sentMs + Math.floor((remainingMs * COUNTED_PERCENT) / 100));
   }

@@ -1,8 +1,8 @@
 /**
  * The link: one session with a hub over connections that come and go.
  *
- * It dials, opens the session, and after a break does both again with a jittered back-off, until it is closed
- * or the hub says that trying again is of no use. Frames sent in one turn travel as one batch.
+ * It dials, opens the session, and after a break does both again with a jittered back-off, until it is
+ * closed or the hub says that trying again is of no use. Frames sent in one turn travel as one batch.
  */
 import { assert, Failure } from "../failures.ts";
 import { limits, type publishedLimits } from "../limits.ts";
@@ -42,7 +42,8 @@ export interface LinkOptions {
 }
 
 /**
- * What the link tells. After `up` it takes requests; `down` ends that; after `ended` nothing comes any more.
+ * What the link tells. After `up` it takes requests; `down` ends that; after `ended` nothing comes any
+ * more.
  */
 export interface LinkListener {
   up(welcome: Welcome): void;

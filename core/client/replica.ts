@@ -1,6 +1,6 @@
 /**
- * A replica: a follower's copy of the state, folded from the entries it was sent with the hub's own reducer.
- * Pure.
+ * A replica: a follower's copy of the state, folded from the entries it was sent with the hub's own
+ * reducer. Pure.
  *
  * Invariant: `state` is the fold of exactly the entries up to `seq`, as far as the follower may read them.
  */

@@ -1,6 +1,6 @@
 /**
- * A visit: one session for a few calls, for programs that come and go. A break is mended by calling again for
- * a while; a command keeps its submission, so it takes effect once (SU1). Loads nothing of the model.
+ * A visit: one session for a few calls, for programs that come and go. A break is mended by calling again
+ * for a while; a command keeps its submission, so it takes effect once (SU1). Loads nothing of the model.
  */
 import { Failure } from "../failures.ts";
 import type { Chance, Clock } from "../ports/clock.ts";

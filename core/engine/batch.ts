@@ -131,7 +131,8 @@ export class Batch {
 }
 
 /**
- * Bytes an entry takes in its notification: an estimate for small ones, exact where it comes near the limit.
+ * Bytes an entry takes in its notification: an estimate for small ones, exact where it comes near the
+ * limit.
  */
 export function entryBytes(entry: Entry): number {
   const estimate = sizeOf(entry);

@@ -175,8 +175,8 @@ export class Engine implements Host {
 
   /**
    * Submits a command and resolves with its outcome once it is durable. Throws `Failure`: `usage` for a
-   * command that does not fit its schema, else what the log says; an indefinite one may have happened, submit
-   * the same id again.
+   * command that does not fit its schema, else what the log says; an indefinite one may have happened,
+   * submit the same id again.
    */
   submit(submission: Submission): Promise<Outcome> {
     const { id, agent, command, sentAfter, operator = false } = submission;

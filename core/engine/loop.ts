@@ -177,7 +177,8 @@ export class Loop {
     const gap: Entry[] = [];
     for await (const entries of log.read(sequencer.fold.seq)) gap.push(...entries);
     const newest = gap[gap.length - 1];
-    // Should yet another append come between, the age is its own and too short: then ours loses, and we ask again.
+    // Should yet another append come between, the age is its own and too short: then ours loses, and we ask
+    // again.
     if (newest !== undefined) time.learn(newest.atMs, await log.ageMs());
     time.looked(askedMs);
     return gap;

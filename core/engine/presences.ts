@@ -1,6 +1,6 @@
 /**
- * Presences: turns missing contact into entries, for this engine's agents and for those of engines that died
- * (AG8).
+ * Presences: turns missing contact into entries, for this engine's agents and for those of engines that
+ * died (AG8).
  */
 import { Failure } from "../failures.ts";
 import { limits } from "../limits.ts";

@@ -11,8 +11,8 @@ import { readSnapshot } from "./snapshot.ts";
 const BULK_ENTRIES = 2000;
 
 /**
- * What the log says: everything durable, folded. Throws `fold.failed`, `log.damaged`, `log.horizon`. Without
- * receipts it is far quicker, and good for questions only.
+ * What the log says: everything durable, folded. Throws `fold.failed`, `log.damaged`, `log.horizon`.
+ * Without receipts it is far quicker, and good for questions only.
  */
 export async function recover(log: EventLog, { receipts = true } = {}): Promise<Fold> {
   const fold = await newestSnapshot(log, Number.MAX_SAFE_INTEGER, receipts);

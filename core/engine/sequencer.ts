@@ -2,10 +2,10 @@
  * The sequencer: orders commands, decides them, and holds every outcome until its entries are durable. No
  * I/O.
  *
- * Work gathers in a queue. `ready` decides as much of it as one append may hold against the state as it will
- * be, and says what to append; the host appends, then calls exactly one of `committed`, `behind` or `failed`.
- * Outcomes leave in log order, and only then. Where nothing is to be appended the host must see that the head
- * has not moved (LO4) before it calls `committed`.
+ * Work gathers in a queue. `ready` decides as much of it as one append may hold against the state as it
+ * will be, and says what to append; the host appends, then calls exactly one of `committed`, `behind` or
+ * `failed`. Outcomes leave in log order, and only then. Where nothing is to be appended the host must see
+ * that the head has not moved (LO4) before it calls `committed`.
  *
  * Invariant: `fold` is what is durable; nothing decided on top of it is seen outside before the append that
  * made it true.
@@ -29,7 +29,9 @@ export type Outcome =
 /** A command on its way. */
 export interface Proposal {
   readonly agent: string;
-  /** The submission's id; empty for what sessions and engines send themselves, which is never remembered. */
+  /**
+   * The submission's id; empty for what sessions and engines send themselves, which is never remembered.
+   */
   readonly id: string;
   readonly digest: string;
   readonly command: Command;
@@ -361,7 +363,8 @@ export function outcomeOf(answer: NonNullable<ReturnType<typeof answerOf>>): Out
 }
 
 /**
- * Refusals and empty acceptances that were given, so that a late duplicate cannot take effect (SU3). Bounded.
+ * Refusals and empty acceptances that were given, so that a late duplicate cannot take effect (SU3).
+ * Bounded.
  */
 class Refused {
   private readonly byKey = new Map<string, { readonly digest: string; readonly outcome: Outcome }>();

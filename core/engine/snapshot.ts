@@ -34,7 +34,8 @@ export async function writeSnapshot(
 }
 
 /**
- * Reads the fold back, its indexes built; its receipts only where they are wanted. Throws `snapshot.damaged`.
+ * Reads the fold back, its indexes built; its receipts only where they are wanted. Throws
+ * `snapshot.damaged`.
  */
 export async function readSnapshot(store: SnapshotStore, seq: number, withReceipts = true): Promise<Fold> {
   const rows: (readonly [string, ...Row])[] = [];

@@ -1,7 +1,7 @@
 /**
- * Subscriptions: followers as cursors over the log. Nothing is queued for them: when a connection is full the
- * engine stops sending, and reads on from the cursor when it drains. A slow follower costs its own cursor and
- * no more.
+ * Subscriptions: followers as cursors over the log. Nothing is queued for them: when a connection is full
+ * the engine stops sending, and reads on from the cursor when it drains. A slow follower costs its own
+ * cursor and no more.
  */
 import { limits } from "../limits.ts";
 import { redacted } from "../model/model.ts";

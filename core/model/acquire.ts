@@ -1,5 +1,6 @@
 /**
- * Acquire: deciding a `claim.acquire`, from its first reading to a grant, a place in the queue or a refusal.
+ * Acquire: deciding a `claim.acquire`, from its first reading to a grant, a place in the queue or a
+ * refusal.
  *
  * Order of precedence where several refusals apply: scope, own epoch, task, quota, holder of the id,
  * overlaps, earlier waiters, deadlock.
@@ -207,8 +208,9 @@ function again(state: State, command: Acquire, mine: Claim, asked: Terms, contex
 }
 
 /**
- * What a holder's wait for more of its claim says: where files and paths are added and nothing else changes,
- * only those, to be joined to what is held by then; else the whole scope, so that it is found by all of it.
+ * What a holder's wait for more of its claim says: where files and paths are added and nothing else
+ * changes, only those, to be joined to what is held by then; else the whole scope, so that it is found by
+ * all of it.
  */
 function awaited(command: Acquire, mine: Claim, terms: Terms, given: Terms) {
   const { shared = false, acrossWorktrees = false } = terms;

@@ -78,8 +78,8 @@ function without(
 }
 
 /**
- * Folds case one code point at a time, so that the fold of a text is the fold of its parts; a character whose
- * lower case is longer than one code point stays as it is.
+ * Folds case one code point at a time, so that the fold of a text is the fold of its parts; a character
+ * whose lower case is longer than one code point stays as it is.
  */
 export function foldText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is the fast path

@@ -1,8 +1,8 @@
 /**
  * Checkpoints: work saved under a claim, found by its successor.
  *
- * Invariant: a checkpoint outlives its claim unless the work was finished (released done or failed); the one
- * nobody picked up is kept for a while (CP4), and the newest ten of a claim can be listed.
+ * Invariant: a checkpoint outlives its claim unless the work was finished (released done or failed); the
+ * one nobody picked up is kept for a while (CP4), and the newest ten of a claim can be listed.
  */
 import { limits } from "../limits.ts";
 import { heldClaim } from "./claims.ts";
@@ -163,8 +163,8 @@ export const checkpointQueries = {
 } as const;
 
 /**
- * The newest checkpoint of a claim, or of its task under whatever claim (CP2), unless it was kept long enough
- * (CP4).
+ * The newest checkpoint of a claim, or of its task under whatever claim (CP2), unless it was kept long
+ * enough (CP4).
  */
 export function checkpointFor(
   state: State,

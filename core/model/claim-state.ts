@@ -150,8 +150,8 @@ export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
 }
 
 /**
- * Same epoch, other terms: only what changed is touched. `owed`: it is itself owed to a waiter, so that what
- * was freed before it stands too.
+ * Same epoch, other terms: only what changed is touched. `owed`: it is itself owed to a waiter, so that
+ * what was freed before it stands too.
  */
 export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At, owed = false): ClaimsState {
   const live = slice.live.set(after.claim, after, at.edit);

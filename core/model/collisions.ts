@@ -1,12 +1,13 @@
 /**
  * Collisions: the keys of a `KeyMap` whose hashes are equal, in a balanced tree ordered by key.
  *
- * Hashes cannot be seeded at random here (order must be the same everywhere), so anyone can build any number
- * of colliding keys. The tree keeps every operation on them logarithmic. It is persistent and always copies.
+ * Hashes cannot be seeded at random here (order must be the same everywhere), so anyone can build any
+ * number of colliding keys. The tree keeps every operation on them logarithmic. It is persistent and always
+ * copies.
  *
- * Representation: a weight-balanced tree. Of two siblings neither weighs more than `DELTA` times the other, a
- * weight being the number of keys plus one; (3, 2) are the parameters for which insertion and deletion are
- * proven to keep that.
+ * Representation: a weight-balanced tree. Of two siblings neither weighs more than `DELTA` times the other,
+ * a weight being the number of keys plus one; (3, 2) are the parameters for which insertion and deletion
+ * are proven to keep that.
  */
 
 const DELTA = 3;

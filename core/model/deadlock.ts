@@ -1,6 +1,6 @@
 /**
- * Deadlock: whether a wait would close a cycle of agents each holding, or queued before another for, what the
- * next one waits for (WA4).
+ * Deadlock: whether a wait would close a cycle of agents each holding, or queued before another for, what
+ * the next one waits for (WA4).
  *
  * The graph is never stored: its edges are what stands in the way of each wait right now, so an ended wait
  * can leave no false edge behind (WA5). A search visits each wait once.

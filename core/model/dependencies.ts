@@ -1,8 +1,8 @@
 /**
  * Dependencies: the algebra of the task graph, apart from what a task is and from how the state keeps it.
  *
- * A task waits for what it depends on, and a parent for its children. Both are edges of one graph, which must
- * stay free of cycles, also through ids that are not declared yet.
+ * A task waits for what it depends on, and a parent for its children. Both are edges of one graph, which
+ * must stay free of cycles, also through ids that are not declared yet.
  */
 import { limits } from "../limits.ts";
 

@@ -5,9 +5,9 @@
  * (trie.ts). Invariant: flat if and only if `size <= FLAT_MAX`. So the shape, and with it the order of
  * iteration, is a function of the contents alone.
  *
- * Ownership: a map made under an edit has an owner of its own, and marks with it each branch that it creates.
- * It changes those in place, until something else may see them: then it forgets its edit and copies from
- * there on.
+ * Ownership: a map made under an edit has an owner of its own, and marks with it each branch that it
+ * creates. It changes those in place, until something else may see them: then it forgets its edit and
+ * copies from there on.
  */
 import { ABSENT, Branch, change, drop, find, inserted, put, removed, visit, walk } from "./trie.ts";
 
@@ -24,14 +24,14 @@ type Root = unknown[] | Branch;
 const FLAT_MAX = 8;
 
 /**
- * A persistent map. Without an edit every change returns a new map and costs O(log size). With one, whatever
- * was created under the same edit is changed in place, so only the returned map counts; a map made without
- * that edit, or derived from without it, never changes. A change to what is there already (`Object.is`)
- * returns `this`.
+ * A persistent map. Without an edit every change returns a new map and costs O(log size). With one,
+ * whatever was created under the same edit is changed in place, so only the returned map counts; a map made
+ * without that edit, or derived from without it, never changes. A change to what is there already
+ * (`Object.is`) returns `this`.
  *
- * The order of iteration is a function of the contents alone, the same in every process: by code units up to
- * 8 keys, by hash above. An iteration goes over the map as it was when it was asked for, whatever happens
- * during it.
+ * The order of iteration is a function of the contents alone, the same in every process: by code units up
+ * to 8 keys, by hash above. An iteration goes over the map as it was when it was asked for, whatever
+ * happens during it.
  */
 export class KeyMap<V> {
   private count: number;

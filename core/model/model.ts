@@ -1,7 +1,8 @@
 /**
  * The model: the functions that make the nouns (nouns.ts) one.
  *
- * `decide` turns a command into events or a rejection; `evolve` folds an entry into the state. Both are pure.
+ * `decide` turns a command into events or a rejection; `evolve` folds an entry into the state. Both are
+ * pure.
  */
 import { assert, Fault } from "../failures.ts";
 import type { Edit } from "./map.ts";
@@ -151,11 +152,9 @@ export function defersAnswer(entry: Entry): boolean {
 }
 
 /**
- * What the sender of a command is told, derived from the entry alone: the same today, after a restart and on
- * any hub.
- * `undefined` when the entry left the command waiting. An entry may end others' waits besides: with `closes`,
- * what
- * the sender of that waiting command is told.
+ * What the sender of a command is told, derived from the entry alone: the same today, after a restart and
+ * on any hub. `undefined` when the entry left the command waiting. An entry may end others' waits besides:
+ * with `closes`, what the sender of that waiting command is told.
  */
 export function answerOf(
   entry: Entry,
@@ -181,7 +180,9 @@ export function sinceThen(entry: Entry, state: State, nowMs: number): object {
   return more;
 }
 
-/** What is owed to the log once `agent` was shown every entry up to `seq`; at most one command at a time. */
+/**
+ * What is owed to the log once `agent` was shown every entry up to `seq`; at most one command at a time.
+ */
 export function afterShown(state: State, agent: string, seq: number): Command | undefined {
   for (const [, { shown }] of named) {
     const command = shown?.(state, agent, seq);
@@ -216,7 +217,8 @@ export function settle(state: State): State {
 }
 
 /**
- * The state before the first entry, without indexes: where a bulk fold begins. `settle` what comes out of it.
+ * The state before the first entry, without indexes: where a bulk fold begins. `settle` what comes out of
+ * it.
  */
 export function bare(): State {
   return Object.fromEntries(named.map(([name, slice]) => [name, slice.initial])) as unknown as State;

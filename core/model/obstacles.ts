@@ -2,8 +2,9 @@
  * Obstacles: what stands between an agent and a claim it wants.
  *
  * Three things can: the id is held by another, a live claim of another overlaps the scope, or an earlier
- * waiter wants what the newcomer wants (no barging, WA3). One's own claims and waits never stand in one's way
- * (CL8). Everything here reads through indexes, so the cost does not grow with the number of live claims.
+ * waiter wants what the newcomer wants (no barging, WA3). One's own claims and waits never stand in one's
+ * way (CL8). Everything here reads through indexes, so the cost does not grow with the number of live
+ * claims.
  */
 import type { Claim } from "./claim-state.ts";
 import type { State } from "./model.ts";

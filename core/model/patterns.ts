@@ -1,11 +1,9 @@
 /**
  * Patterns: the algebra of path patterns without braces, and whether two of them have a path in common.
  *
- * A segment is a sequence of characters with stars between them, and a pattern is a sequence of segments with
- * `**`
- * between them: the same thing at two levels, a `Run`. Neighbours in a run do not constrain each other, which
- * makes
- * intersection simple and exact at both levels (`meets`):
+ * A segment is a sequence of characters with stars between them, and a pattern is a sequence of segments
+ * with `**` between them: the same thing at two levels, a `Run`. Neighbours in a run do not constrain each
+ * other, which makes intersection simple and exact at both levels (`meets`):
  * - both starred: what stands before the first star must agree, and what stands after the last. The rest
  * always
  *   fits: the longer beginning, one's middle, the other's middle, the longer end is a word of both;
@@ -17,7 +15,8 @@
 import { ANY, type Cell, classCells, classEnd, foldPoint, foldText, sameCell } from "./characters.ts";
 
 /**
- * A sequence of items, `starred` when anything may stand between its pieces; without a star all is in `head`.
+ * A sequence of items, `starred` when anything may stand between its pieces; without a star all is in
+ * `head`.
  */
 export interface Run<T> {
   readonly head: readonly T[];
@@ -39,7 +38,9 @@ export interface Glob {
 /** One segment of a path pattern: literal text, or a glob. */
 export type Segment = string | Glob;
 
-/** One way of a pattern or file to cover a path: without braces, its last segment's rule already applied. */
+/**
+ * One way of a pattern or file to cover a path: without braces, its last segment's rule already applied.
+ */
 export interface Part extends Run<Segment> {
   /** The file or pattern it came from, as written in the canonical scope. */
   readonly source: string;

@@ -2,8 +2,8 @@
  * Presence: who is here now.
  *
  * Only transitions are in the log; contact itself is remembered by the engine that has it
- * (engine/contact.ts). Going idle is decided by the engine with the contact, or for it once it is dead; going
- * gone follows from the state alone.
+ * (engine/contact.ts). Going idle is decided by the engine with the contact, or for it once it is dead;
+ * going gone follows from the state alone.
  *
  * Invariant: an agent is present, idle or gone; `seenAtMs` is never later than the entry that says so.
  */

@@ -1,8 +1,8 @@
 /**
  * Progress: notes of what was seen and done, on a task or on the work as a whole.
  *
- * Invariant: the state keeps the newest `settings.progressMax` notes; `byTask` holds those of them that name
- * a task, declared or not.
+ * Invariant: the state keeps the newest `settings.progressMax` notes; `byTask` holds those of them that
+ * name a task, declared or not.
  */
 import { limits } from "../limits.ts";
 import { KeyMap } from "./map.ts";

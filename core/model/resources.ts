@@ -1,8 +1,8 @@
 /**
  * Resources: shared things that agents offer, and units of them reserved under leases.
  *
- * An offer ends when it is withdrawn, runs out, or its agent is gone; what was reserved of it ends with it. A
- * reservation never outlasts its offer, is fenced by an epoch as a claim is, and is renewed and returned
+ * An offer ends when it is withdrawn, runs out, or its agent is gone; what was reserved of it ends with it.
+ * A reservation never outlasts its offer, is fenced by an epoch as a claim is, and is renewed and returned
  * under it.
  */
 import { limits } from "../limits.ts";

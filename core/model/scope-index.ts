@@ -5,8 +5,8 @@
  * meet are walked lazily, and each claim found there is then checked exactly, so filing only has to be
  * complete.
  *
- * Invariant: `all` has every claim. While their worktree labels are all the same (`only`), `groups` is empty;
- * otherwise it has each label's own tree, "" standing for claims without a worktree.
+ * Invariant: `all` has every claim. While their worktree labels are all the same (`only`), `groups` is
+ * empty; otherwise it has each label's own tree, "" standing for claims without a worktree.
  */
 import { Edit, KeyMap } from "./map.ts";
 import { partsMeet } from "./patterns.ts";
@@ -24,9 +24,9 @@ const NO_WORKTREE = "";
 const NO_TREES: Trees = { all: emptyPlace, groups: KeyMap.empty(), only: NO_WORKTREE };
 
 /**
- * A persistent index from keys to canonical scopes. A change returns a new index; under an edit it changes in
- * place what was made under the same edit, so that only the returned index counts, until another is derived
- * from it.
+ * A persistent index from keys to canonical scopes. A change returns a new index; under an edit it changes
+ * in place what was made under the same edit, so that only the returned index counts, until another is
+ * derived from it.
  */
 export class ScopeIndex {
   /** How many keys there are. */

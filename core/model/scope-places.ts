@@ -1,11 +1,10 @@
 /**
  * Places: the persistent tree in which the parts of live claims' scopes are filed (scope-index.ts).
  *
- * The way to a place is the part's segments up to its first `**`: literal ones by text, globs each by its own
- * text. There lies what is at its end (`here`: files), what goes on in any way (`open`: `src`), and under
- * `names` what goes on in a certain way, by keys (scope-routes.ts). Of a pattern without `**` the last
- * segment is
- * such a key and not on the way.
+ * The way to a place is the part's segments up to its first `**`: literal ones by text, globs each by its
+ * own text. There lies what is at its end (`here`: files), what goes on in any way (`open`: `src`), and
+ * under `names` what goes on in a certain way, by keys (scope-routes.ts). Of a pattern without `**` the
+ * last segment is such a key and not on the way.
  *
  * Invariant: no place but the root is empty; a place belonging to an edit is reached from one index only.
  */

@@ -9,9 +9,8 @@
  *    else `t` and its literal end, backwards (`*.ts`);
  *    else `s` and a literal segment that it must contain (`src`, at any depth);
  *    else `o`.
- * Beginnings and ends are cut into chunks of fixed widths, so that one is found with all that begin it or go
- * on
- * from it: a key shorter than its chunk is the last one.
+ * Beginnings and ends are cut into chunks of fixed widths, so that one is found with all that begin it or
+ * go on from it: a key shorter than its chunk is the last one.
  */
 import type { Part, Segment } from "./patterns.ts";
 import { segmentsMeet } from "./patterns.ts";
@@ -118,7 +117,9 @@ export function searchFor(part: Part): Search {
 
 type Found = Generator<Place | Leaf, void>;
 
-/** What is under `names` that a part can meet: places, whose claims are `here`, and parts that are alone. */
+/**
+ * What is under `names` that a part can meet: places, whose claims are `here`, and parts that are alone.
+ */
 export function* namesToLook(names: Place, search: Search): Found {
   const plain = names.next.get(PLAIN);
   if (plain !== undefined) yield* families(plain, search);

@@ -11,7 +11,8 @@ import { effortOf, filePart, type Part, partsMeet, patternPart } from "./pattern
 import { list, type Of, object, optional, string } from "./shape.ts";
 
 /**
- * At most `limits.scopePathsMax` files and patterns together, and at least one: `normaliseScope` sees to it.
+ * At most `limits.scopePathsMax` files and patterns together, and at least one: `normaliseScope` sees to
+ * it.
  */
 export const scope = object({
   worktree: optional(string("line", limits.pathMax, 0)),
@@ -26,8 +27,8 @@ export type ScopeProblem =
   | { readonly kind: "invalid"; readonly at: string; readonly path: string; readonly why: string };
 
 /**
- * The canonical spelling of a scope: files and patterns normalised (paths.ts), each once, in the order given,
- * empty parts left out; the worktree trimmed, without trailing `/`. Or the first problem.
+ * The canonical spelling of a scope: files and patterns normalised (paths.ts), each once, in the order
+ * given, empty parts left out; the worktree trimmed, without trailing `/`. Or the first problem.
  */
 export function normaliseScope(input: Scope): { readonly scope: Scope } | { readonly problem: ScopeProblem } {
   const count = (input.files?.length ?? 0) + (input.paths?.length ?? 0);

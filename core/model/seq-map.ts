@@ -7,8 +7,8 @@
  * `bits` says which of its 32 places are taken, `slots` has those and no others: values where `unit` is 1,
  * else nodes.
  *
- * Invariants: no node is empty, and one with `unit > 1` has at least two children. So a hole costs nothing, a
- * tree emptied from the front shrinks at once, and no path is longer than 11 nodes.
+ * Invariants: no node is empty, and one with `unit > 1` has at least two children. So a hole costs nothing,
+ * a tree emptied from the front shrinks at once, and no path is longer than 11 nodes.
  *
  * Ownership: as in `KeyMap`.
  */
@@ -50,7 +50,9 @@ let change = 0;
 export class SeqMap<V> {
   private count: number;
   private root: Node | undefined;
-  /** The edit under which this map may still change in place, and the mark on the nodes that are its own. */
+  /**
+   * The edit under which this map may still change in place, and the mark on the nodes that are its own.
+   */
   private edit: Edit | undefined;
   private readonly owner: Owner;
 

@@ -1,9 +1,9 @@
 /**
  * Shapes: what a command, event or rejection looks like, as plain data.
  *
- * A shape is nothing but a literal object, so a noun's file can hold its schemas without loading a validator.
- * `protocol/schema.ts` compiles shapes to checks and to JSON Schema where input is checked; the types of
- * the program are derived from the same literals by `Of`.
+ * A shape is nothing but a literal object, so a noun's file can hold its schemas without loading a
+ * validator. `protocol/schema.ts` compiles shapes to checks and to JSON Schema where input is checked; the
+ * types of the program are derived from the same literals by `Of`.
  */
 
 /** What a string must be besides its length. */

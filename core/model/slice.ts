@@ -2,8 +2,8 @@
  * The shape of a noun: what a file in this folder must provide to take part in the model.
  *
  * A noun owns one slice of the state. `decide` reads the whole state and returns events or a rejection;
- * `evolve`
- * sees any event and returns its own slice; everything else a noun can do is optional and listed in `Slice`.
+ * `evolve` sees any event and returns its own slice; everything else a noun can do is optional and listed
+ * in `Slice`.
  */
 import type { Settings } from "./log.ts";
 import type { Edit } from "./map.ts";
@@ -24,7 +24,8 @@ export interface Entry {
   /** The submission's id; unique per agent within the receipts' window. Empty for entries of a hub. */
   readonly id: string;
   /**
-   * Fingerprint of the command, so that a reused id is told from a repeated one. Absent for entries of a hub.
+   * Fingerprint of the command, so that a reused id is told from a repeated one. Absent for entries of a
+   * hub.
    */
   readonly digest?: string;
   readonly events: readonly Event[];
@@ -235,8 +236,8 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
    */
   readonly join?: (state: State, events: readonly Event[], context: Context) => readonly Event[];
   /**
-   * The next entry a hub adds after the entry `cause` (the grant to a waiter); asked again until it has none.
-   * Without a cause, after a recovery: whatever is owed from before.
+   * The next entry a hub adds after the entry `cause` (the grant to a waiter); asked again until it has
+   * none. Without a cause, after a recovery: whatever is owed from before.
    */
   readonly follow?: (
     state: State,
@@ -246,8 +247,8 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
   /** Whether `follow` could have anything to say at all. Goes with it. */
   readonly owes?: (state: State) => boolean;
   /**
-   * A fresh object: what the sender of a command is told of an event of its entry, besides `seq`; a rejection
-   * ends a wait in vain.
+   * A fresh object: what the sender of a command is told of an event of its entry, besides `seq`; a
+   * rejection ends a wait in vain.
    */
   readonly answer?: {
     readonly [K in E["type"]]?: (
@@ -255,7 +256,9 @@ export interface Slice<S, C extends { readonly type: string }, E extends { reado
       entry: Entry,
     ) => object | { readonly rejection: Rejection };
   };
-  /** What a repeated answer adds from the state as it is by now, to what an event of its entry gave (SU1). */
+  /**
+   * What a repeated answer adds from the state as it is by now, to what an event of its entry gave (SU1).
+   */
   readonly since?: {
     readonly [K in E["type"]]?: (event: Extract<E, { type: K }>, state: State, nowMs: number) => object;
   };

@@ -35,8 +35,8 @@ export function claimRefusal(
 }
 
 /**
- * Why `agent` may not take up `task` without a claim, if so (TA6b): it must be ready, where a claim of one's
- * own under its id does not count.
+ * Why `agent` may not take up `task` without a claim, if so (TA6b): it must be ready, where a claim of
+ * one's own under its id does not count.
  */
 export function startRefusal(state: State, task: Task, context: Context) {
   const live = liveClaim(state, task.task);

@@ -1,9 +1,9 @@
 /**
  * Effects: what an event brings about among tasks, within the same entry.
  *
- * Claims start, finish and give back the task they are on (TA6); requests declare one and results complete it
- * (ME6); children make their parents done, or not done after all, all the way up (TA9). Each effect is an
- * event of its own, so the log reads by itself and a fold needs no rules.
+ * Claims start, finish and give back the task they are on (TA6); requests declare one and results complete
+ * it (ME6); children make their parents done, or not done after all, all the way up (TA9). Each effect is
+ * an event of its own, so the log reads by itself and a fold needs no rules.
  */
 import { limits } from "../limits.ts";
 import { isFinished, isMet, settles } from "./dependencies.ts";

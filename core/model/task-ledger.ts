@@ -2,9 +2,8 @@
  * The ledger: the only functions that change the tasks' part of the state.
  *
  * `put` is the one place where a task changes; everything kept beside the tasks follows from the difference
- * between
- * the task before and after, so its cost goes with what the task is linked to, not with how many tasks there
- * are.
+ * between the task before and after, so its cost goes with what the task is linked to, not with how many
+ * tasks there are.
  */
 import { isFinished, isMet, isReady, rankOf, type TaskStatus } from "./dependencies.ts";
 import { Edit, KeyMap } from "./map.ts";

@@ -3,10 +3,11 @@
  *
  * Invariants, all of them about tasks in `byId`:
  * - the graph of dependencies and parents has no cycle;
- * - `unmet`, `links`, `ready`, `ended` and `counts` say nothing that `byId`, `held` and `claimed` do not say,
+ * - `unmet`, `links`, `ready`, `ended` and `counts` say nothing that `byId`, `held` and `claimed` do not
+ * say,
  *   but for the children that were done or failed before they were forgotten;
- * - `ready` holds exactly the ready tasks (TA5), `ended` the finished ones that nothing unfinished depends on
- * or is a
+ * - `ready` holds exactly the ready tasks (TA5), `ended` the finished ones that nothing unfinished depends
+ * on or is a
  *   child of.
  */
 import type { TaskStatus } from "./dependencies.ts";

@@ -1,8 +1,8 @@
 /**
  * Tasks: the ledger of what is to be done, what it waits for, and whose it is.
  *
- * Invariant: no task waits for itself through dependencies and parents; at most one live claim is on a task,
- * and a task with one is not open; a task that all children have settled is finished.
+ * Invariant: no task waits for itself through dependencies and parents; at most one live claim is on a
+ * task, and a task with one is not open; a task that all children have settled is finished.
  */
 import { limits } from "../limits.ts";
 import { isFinished } from "./dependencies.ts";
@@ -242,7 +242,8 @@ export const tasks: Slice<TasksState, TaskCommand, TaskEvent> = {
 };
 
 /**
- * Appends the effects of events, and theirs. Each event is judged by the tasks as those before it left them.
+ * Appends the effects of events, and theirs. Each event is judged by the tasks as those before it left
+ * them.
  */
 function join(state: State, events: readonly Event[], context: Context): readonly Event[] {
   let concerns = false;

@@ -3,13 +3,12 @@
  *
  * Representation: a compressed trie over the bits of the hash, five a level (CHAMP). In a `Branch`, `data`
  * says which of its 32 places hold a key, `nodes` which hold a child; `slots` has the keys and values
- * ascending by place, then the children descending, so both are found with one count of bits. Below the last
- * bits come
- * `Collisions`.
+ * ascending by place, then the children descending, so both are found with one count of bits. Below the
+ * last bits come `Collisions`.
  *
  * Invariant: nothing below the root holds fewer than two keys, so the shape is a function of the contents
- * alone. A branch marked with the owner given is changed in place; others, and all of them without an owner,
- * are copied.
+ * alone. A branch marked with the owner given is changed in place; others, and all of them without an
+ * owner, are copied.
  */
 import {
   type Collisions,

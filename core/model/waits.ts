@@ -1,8 +1,8 @@
 /**
  * Waits: the queue behind a claim. First come, first served; nobody barges, nobody starves.
  *
- * Invariant: a wait stands exactly as long as it is neither granted nor ended, it stands for one submission,
- * and no wait that could be granted is left standing behind the entry that freed it.
+ * Invariant: a wait stands exactly as long as it is neither granted nor ended, it stands for one
+ * submission, and no wait that could be granted is left standing behind the entry that freed it.
  */
 import { limits } from "../limits.ts";
 import { extension, grant, termsHeld } from "./acquire.ts";
@@ -115,7 +115,8 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
       if (wait === undefined) return slice;
       const { claim, scope } = wait;
       const freed: Freed = scope === undefined ? { claim } : { claim, scope };
-      // One that names a task stands among others that are owed to one cause, and adds to what they set free.
+      // One that names a task stands among others that are owed to one cause, and adds to what they set
+      // free.
       const adds = event.task !== undefined || slice.freed.seq === at.seq;
       const items = adds ? [...slice.freed.items, freed] : [freed];
       return { ...drop(slice, wait, at), freed: { seq: at.seq, items } };
@@ -208,8 +209,8 @@ export function positionOf(state: State, want: Want, before: number): number {
 
 /**
  * Waits that an event leaves without a sense: those of an agent that is gone; those of a holder for more of
- * its claim when the claim ends or passes on; where it is granted anew, those under the old epoch; and where
- * one of them has replaced what is held, the others, which were asked before.
+ * its claim when the claim ends or passes on; where it is granted anew, those under the old epoch; and
+ * where one of them has replaced what is held, the others, which were asked before.
  */
 function endedBy(state: State, event: Event): readonly Wait[] {
   if (event.type === "agent.gone") return waitsIn(state, state.waits.byAgent.get(event.agent));
@@ -259,7 +260,8 @@ function candidates(state: State, cause: number | undefined): Iterable<Wait> {
     if (scope === undefined || waits.index === undefined) continue;
     for (const key of waits.index.overlapping(scope, { acrossWorktrees: true })) seqs.add(Number(key));
   }
-  // A holder's wait without a scope of its own is in no index: it wants the claim's. Waits are few beside claims.
+  // A holder's wait without a scope of its own is in no index: it wants the claim's. Waits are few beside
+  // claims.
   if (items.some(({ scope }) => scope !== undefined)) {
     for (const { seq, scope, claim, agent } of waits.bySeq.values()) {
       if (scope === undefined && claims.live.get(claim)?.holder === agent) seqs.add(seq);

@@ -7,10 +7,12 @@
  * - Several writers may share one log. Of two racing appends after the same seq exactly one wins; the other
  * gets
  *   `Behind` and has changed nothing.
- * - An `append` that throws may or may not have happened, unless the failure is definite. Nothing more may be
+ * - An `append` that throws may or may not have happened, unless the failure is definite. Nothing more may
+ * be
  *   appended through this handle until `reopen` has resolved and the log was read.
  * - `read` gives what is durable, in order, without gap or repeat.
- * - What is read back equals what was appended, field by field; a stored byte that changed is noticed, never
+ * - What is read back equals what was appended, field by field; a stored byte that changed is noticed,
+ * never
  *   returned (`log.damaged`).
  */
 import type { Entry } from "../model/slice.ts";
@@ -31,9 +33,8 @@ export interface Behind {
 }
 
 /**
- * `full`: an acknowledged entry survives power loss. `relaxed`: it survives the death of the process, not of
- * the
- * machine. `memory`: it lives as long as the process.
+ * `full`: an acknowledged entry survives power loss. `relaxed`: it survives the death of the process, not
+ * of the machine. `memory`: it lives as long as the process.
  */
 export type Durability = "full" | "relaxed" | "memory";
 
@@ -54,9 +55,9 @@ export interface SnapshotStore {
 }
 
 /**
- * A loss the operator accepted (LO8) that no entry has said yet. The log ends at `afterSeq`; what stood above
- * is gone, and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the next entry
- * follows on it.
+ * A loss the operator accepted (LO8) that no entry has said yet. The log ends at `afterSeq`; what stood
+ * above is gone, and the numbers through `throughSeq` are never given again: `head` is `throughSeq`, the
+ * next entry follows on it.
  */
 export interface Loss {
   readonly afterSeq: Seq;
@@ -91,8 +92,8 @@ export interface EventLog {
   append(entries: readonly Entry[], after: Seq): Promise<Appended | Behind>;
   /**
    * Everything after `after` up to the head at the time of the call, in chunks of any size. Seqs follow on
-   * one another, but for the hole an accepted loss left (LO8). Throws `log.horizon` when `after` is below the
-   * horizon.
+   * one another, but for the hole an accepted loss left (LO8). Throws `log.horizon` when `after` is below
+   * the horizon.
    */
   read(after: Seq): AsyncIterable<readonly Entry[]>;
   /**
@@ -109,7 +110,8 @@ export interface EventLog {
   ageMs(): Promise<number>;
   readonly snapshots: SnapshotStore;
   /**
-   * Drops the entries with a seq up to and including `through`, which must not be above the newest snapshot.
+   * Drops the entries with a seq up to and including `through`, which must not be above the newest
+   * snapshot.
    */
   truncate(through: Seq): Promise<void>;
   /** Refreshes this engine's liveness mark; `undefined` removes it. */

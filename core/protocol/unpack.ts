@@ -1,6 +1,6 @@
 /**
- * Unpacking: MessagePack to plain values of JSON's data model, and nothing else: string keys, no extensions,
- * no binary, no integers beyond the safe ones, no NaN.
+ * Unpacking: MessagePack to plain values of JSON's data model, and nothing else: string keys, no
+ * extensions, no binary, no integers beyond the safe ones, no NaN.
  *
  * Bounded before it recurses (depth, and lengths against the bytes that are left), because the bytes are a
  * stranger's. Strings are copied out: nothing decoded keeps its frame alive.

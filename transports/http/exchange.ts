@@ -1,5 +1,6 @@
 /**
- * One request and its answer: bodies within bounds, answers as JSON, and what the headers say about the peer.
+ * One request and its answer: bodies within bounds, answers as JSON, and what the headers say about the
+ * peer.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { limits } from "../../core/limits.ts";

@@ -19,7 +19,9 @@ import { assertGuarded, openWebServer, type WebServer, webPlace } from "./server
 export interface HttpListenOptions {
   /** Whether sessions must show a token. Without, only loopback may be bound. */
   readonly hasTokens?: boolean;
-  /** Origins of pages that may call besides the hub's own. They are let through the gate; CORS stays off. */
+  /**
+   * Origins of pages that may call besides the hub's own. They are let through the gate; CORS stays off.
+   */
   readonly allowedOrigins?: readonly string[];
   /** Names by which the hub may be called besides loopback and the bound host. */
   readonly allowedHosts?: readonly string[];
@@ -253,8 +255,8 @@ GET  /healthz        /readyz /metrics
 `;
 
 /**
- * Browsers leave `Origin` out of some requests but say where they come from: a page of another site may lead
- * somebody here, but not load from here.
+ * Browsers leave `Origin` out of some requests but say where they come from: a page of another site may
+ * lead somebody here, but not load from here.
  */
 function foreignPage(request: IncomingMessage): string | undefined {
   const site = request.headers["sec-fetch-site"];

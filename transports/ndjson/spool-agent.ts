@@ -1,5 +1,6 @@
 /**
- * One agent's folder as the hub sees it: its requests as a connection, its connection's frames as responses.
+ * One agent's folder as the hub sees it: its requests as a connection, its connection's frames as
+ * responses.
  */
 import { rename, rm, rmdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
