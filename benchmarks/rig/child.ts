@@ -48,7 +48,7 @@ export class Child {
    * how node is run.
    */
   static start(name: string, args: readonly string[] = []): Child {
-    const profile = process.env["PROFILE"];
+    const profile = process.env.PROFILE;
     const execArgv = [
       "--expose-gc",
       ...(profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]),

@@ -167,7 +167,7 @@ function account(): Account {
 
 /** A program on the path, or where Debian puts servers. */
 export function find(program: string): string | undefined {
-  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }
 

@@ -143,7 +143,7 @@ describe("presence", () => {
     const second = new Talker(engine);
     expect((await second.open("a")).error).toMatchObject({ data: { code: "agent.taken", agent: "a" } });
     const third = new Talker(engine);
-    expect((await third.open("a", { exclusive: true, resume: result?.["resume"] })).result).toBeDefined();
+    expect((await third.open("a", { exclusive: true, resume: result?.resume })).result).toBeDefined();
     await settle();
     expect(first.closed?.reason).toContain("taken-over");
     const plain = new Talker(engine);
@@ -156,7 +156,7 @@ describe("presence", () => {
     const other = await world.engine();
     const { result } = await new Talker(engine).open("a", { exclusive: true });
     expect((await new Talker(other).open("a")).error).toMatchObject({ data: { code: "agent.taken" } });
-    const resumed = await new Talker(other).open("a", { exclusive: true, resume: result?.["resume"] });
+    const resumed = await new Talker(other).open("a", { exclusive: true, resume: result?.resume });
     expect(resumed.result).toBeDefined();
   });
   it("AG5 AG6 reserved names are invalid; a frame for another agent is refused", async () => {
@@ -344,7 +344,7 @@ describe("delivery and the past", () => {
     await talker.call("claim.release", { claim: "T", outcome: "done" });
     await talker.call("claim.acquire", { claim: "U", scope: { files: ["src/a.ts"] } });
     const { result } = await talker.call("path.history", { path: "src/a.ts" });
-    expect(result?.["items"]).toMatchObject([
+    expect(result?.items).toMatchObject([
       { claim: "U", holder: "a" },
       { claim: "T", holder: "a", how: "done", note: "why" },
     ]);

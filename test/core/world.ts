@@ -140,7 +140,8 @@ export class Talker {
     ours.receive({
       frame: (frame) => {
         const value: unknown = JSON.parse(String(frame));
-        for (const message of Array.isArray(value) ? value : [value]) this.hear(message as Record<string, unknown>);
+        for (const message of Array.isArray(value) ? value : [value])
+          this.hear(message as Record<string, unknown>);
       },
       drained: () => {},
       closed: (how) => {
@@ -170,8 +171,8 @@ export class Talker {
 
   private hear(message: Record<string, unknown>): void {
     this.heard.push(message);
-    if (message["method"] === "entry") this.entries.push(message["params"] as Entry);
-    const id = message["id"] as number;
+    if (message.method === "entry") this.entries.push(message.params as Entry);
+    const id = message.id as number;
     this.waiting.get(id)?.(message as Answer);
     this.waiting.delete(id);
   }

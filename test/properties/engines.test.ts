@@ -14,7 +14,7 @@ import { rowsOf } from "../../core/engine/snapshot.ts";
 import { Failure } from "../../core/failures.ts";
 import type { Command } from "../../core/model/model.ts";
 import { compileScope, overlaps, sameWorktree } from "../../core/model/scopes.ts";
-import { settle, World, entriesOf } from "../core/world.ts";
+import { entriesOf, settle, World } from "../core/world.ts";
 
 const agents = ["a", "b", "c"] as const;
 const ids = ["T1", "T2", "T3"] as const;
@@ -28,7 +28,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         {
           claim: fc.constantFrom(...ids),
           scope: fc.record(
-            { paths: fc.uniqueArray(fc.constantFrom(...paths), { minLength: 1, maxLength: 2 }), worktree: fc.constantFrom("w1", "w2") },
+            {
+              paths: fc.uniqueArray(fc.constantFrom(...paths), { minLength: 1, maxLength: 2 }),
+              worktree: fc.constantFrom("w1", "w2"),
+            },
             { requiredKeys: ["paths"] },
           ),
           ttlMs: fc.constantFrom(1000, 5000, 60_000),
@@ -41,14 +44,20 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       )
       .map((fields) => ({ type: "claim.acquire", ...fields }) as Command),
   },
-  { weight: 3, arbitrary: fc.constantFrom(...ids).map((claim) => ({ type: "claim.release", claim }) as Command) },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(...ids).map((claim) => ({ type: "claim.release", claim }) as Command),
+  },
   {
     weight: 1,
     arbitrary: fc
       .tuple(fc.constantFrom(...ids), fc.integer({ min: 1, max: 30 }))
       .map(([claim, epoch]) => ({ type: "claim.renew", claim, epoch }) as Command),
   },
-  { weight: 1, arbitrary: fc.constantFrom(...ids).map((claim) => ({ type: "claim.break", claim }) as Command) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...ids).map((claim) => ({ type: "claim.break", claim }) as Command),
+  },
 );
 
 type Step =
@@ -68,7 +77,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       again: fc.boolean(),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("clock" as const), ms: fc.constantFrom(100, 700, 3000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant("clock" as const), ms: fc.constantFrom(100, 700, 3000) }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("restart" as const), engine: fc.nat(1), clean: fc.boolean() }),
@@ -132,7 +144,11 @@ async function play(steps: readonly Step[]): Promise<void> {
   await world.close();
 }
 
-async function judge(world: World, engines: readonly Engine[], answers: ReadonlyMap<string, Outcome>): Promise<void> {
+async function judge(
+  world: World,
+  engines: readonly Engine[],
+  answers: ReadonlyMap<string, Outcome>,
+): Promise<void> {
   const log = await openMemoryLog(world.name, { clock: world.clock });
   const entries = await entriesOf(log);
   expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, i) => i + 1));
@@ -164,7 +180,7 @@ async function judge(world: World, engines: readonly Engine[], answers: Readonly
   expect(replayed).toEqual(rowsOf(fold));
   expect(rowsOf(await recover(log))).toEqual(replayed);
   for (const [key, outcome] of answers) {
-    if (outcome.ok && "epoch" in outcome && outcome["claim"] !== undefined) {
+    if (outcome.ok && "epoch" in outcome && outcome.claim !== undefined) {
       const there = entries.find(({ seq }) => seq === outcome.seq);
       expect(there, key).toBeDefined();
     }
@@ -185,7 +201,9 @@ function oneHolder(live: Iterable<import("../../core/model/claim-state.ts").Clai
 
 describe("two engines on one log", () => {
   it("keep promises 2, 3, 4, 5 and 8 whatever is sent where", { timeout: 120_000 }, async () => {
-    const runs = Number(process.env["HOLDFAST_RUNS"] ?? 60);
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), play), { numRuns: runs });
+    const runs = Number(process.env.HOLDFAST_RUNS ?? 60);
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), play), {
+      numRuns: runs,
+    });
   });
 });

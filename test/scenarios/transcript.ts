@@ -93,13 +93,13 @@ function paramsOf(method: string, rest: string): Params {
     const value = quoted === undefined ? (bare ?? "") : (JSON.parse(`"${quoted}"`) as string);
     const field = name ?? unnamed.shift();
     if (field === undefined) params[value] = true;
-    else if (fields[field] !== undefined || fields["scope"] === undefined)
+    else if (fields[field] !== undefined || fields.scope === undefined)
       params[field] = fieldValue(fields[field], field, value);
     else if (field === "worktree") scope[field] = value;
     else if (field === "paths" || field === "files") scope[field] = value.split(",");
     else params[field] = fieldValue(undefined, field, value);
   }
-  if (method === "task.declare") params["title"] ??= params["task"];
+  if (method === "task.declare") params.title ??= params.task;
   return Object.keys(scope).length === 0 ? params : { ...params, scope };
 }
 

@@ -216,17 +216,17 @@ export class Agent implements Inhabitant {
     for (const message of Array.isArray(frame) ? (frame as Message[]) : [frame as Message]) {
       if (this.wire === undefined) return;
       if (message.method === "entry") this.followed(message.params ?? {});
-      else if (message.method === "cursor") this.moved(message.params?.["seq"] as number);
+      else if (message.method === "cursor") this.moved(message.params?.seq as number);
       else if (message.id !== undefined) this.answered(message.id, message);
     }
   }
 
   private followed(entry: Record<string, unknown>): void {
-    const seq = entry["seq"] as number;
+    const seq = entry.seq as number;
     this.world.judge.followed(this.label, this.cursor, entry, this.filter);
     this.cursor = seq;
     this.seen = Math.max(this.seen, seq);
-    for (const event of entry["events"] as readonly Record<string, unknown>[]) this.learn(event);
+    for (const event of entry.events as readonly Record<string, unknown>[]) this.learn(event);
   }
 
   private moved(seq: number): void {
@@ -235,14 +235,14 @@ export class Agent implements Inhabitant {
   }
 
   private learn(event: Record<string, unknown>): void {
-    const mine = event["holder"] === this.name || event["to"] === this.name;
-    if (typeof event["epoch"] !== "number" || !mine) return;
-    if (typeof event["claim"] === "string") {
-      if (this.grants.some(({ epoch }) => epoch === event["epoch"])) return;
-      this.grants.push({ claim: event["claim"], epoch: event["epoch"] });
+    const mine = event.holder === this.name || event.to === this.name;
+    if (typeof event.epoch !== "number" || !mine) return;
+    if (typeof event.claim === "string") {
+      if (this.grants.some(({ epoch }) => epoch === event.epoch)) return;
+      this.grants.push({ claim: event.claim, epoch: event.epoch });
       if (this.grants.length > 6) this.grants.shift();
-    } else if (typeof event["name"] === "string") {
-      this.reservations.push({ name: event["name"], epoch: event["epoch"] });
+    } else if (typeof event.name === "string") {
+      this.reservations.push({ name: event.name, epoch: event.epoch });
     }
   }
 
@@ -252,8 +252,8 @@ export class Agent implements Inhabitant {
     this.asked.delete(id);
     asked.stopWaiting();
     const { result, error } = message;
-    if (typeof result?.["seq"] === "number" && asked.method !== "log.follow") {
-      this.seen = Math.max(this.seen, result["seq"]);
+    if (typeof result?.seq === "number" && asked.method !== "log.follow") {
+      this.seen = Math.max(this.seen, result.seq);
     }
     if (asked.method === "session.open") return result === undefined ? this.drop() : this.opened();
     if (asked.method === "log.follow") return this.following(error);
@@ -294,8 +294,8 @@ export class Agent implements Inhabitant {
   /** A cursor below the horizon is told so: it goes on from where the log now begins. */
   private following(error: Message["error"]): void {
     if (error === undefined) return;
-    const seq = error.data?.["seq"];
-    if (error.data?.["code"] === "log.horizon" && typeof seq === "number" && seq > this.cursor) {
+    const seq = error.data?.seq;
+    if (error.data?.code === "log.horizon" && typeof seq === "number" && seq > this.cursor) {
       this.cursor = seq;
       this.follow();
     } else if (error.code === 2 || error.code === 3) this.drop();

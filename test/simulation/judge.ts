@@ -183,7 +183,7 @@ export class Judge {
 
   /** A follower was shown an entry. */
   followed(who: string, cursor: number, entry: Fields, filter: readonly string[] | undefined): void {
-    const seq = entry["seq"] as number;
+    const seq = entry.seq as number;
     if (seq > this.head) this.fail(`${who} was shown ${seq}, which is not in the log`);
     if (JSON.stringify(entry) !== this.texts[seq - 1]) this.fail(`${who} was shown another entry ${seq}`);
     if (filter === undefined ? seq !== cursor + 1 : seq <= cursor) {
@@ -259,7 +259,7 @@ export class Judge {
   }
 
   private success(key: string, sent: Sent, result: Fields): void {
-    const seq = result["seq"] as number;
+    const seq = result.seq as number;
     if (seq > this.head) this.fail(`${key} was answered ${seq}, which is not in the log`);
     this.acknowledged = Math.max(this.acknowledged, seq);
     const own = this.byKey.get(key);
@@ -281,13 +281,13 @@ export class Judge {
     const { epoch, claim, expiresAtMs } = result;
     if (epoch === undefined) return;
     const found = (entry.events as readonly Fields[]).some(
-      (event) => event["epoch"] === epoch && event["claim"] === claim && event["expiresAtMs"] === expiresAtMs,
+      (event) => event.epoch === epoch && event.claim === claim && event.expiresAtMs === expiresAtMs,
     );
     if (!found) this.fail(`${key} was answered ${JSON.stringify(result)}, which entry ${seq} does not say`);
   }
 
   private refusal(key: string, sent: Sent, hub: string, data: Fields): void {
-    const code = data["code"] as string;
+    const code = data.code as string;
     const closing = this.closing.get(key);
     if (closing !== undefined) {
       const answer = answerOf(closing, closesOf(key));
@@ -301,7 +301,7 @@ export class Judge {
     if (before !== undefined && before !== code)
       this.fail(`${key} was refused as ${before}, then as ${code}`);
     sent.refused.set(hub, code);
-    if (data["repeated"] === true && before === code) return;
+    if (data.repeated === true && before === code) return;
     const said = (decision: ReturnType<typeof decide>) => {
       if (!("rejection" in decision) || decision.rejection.code !== code) return false;
       const same = (field: string) =>
