@@ -1,6 +1,6 @@
 /**
- * What an engine or an earlier `status` saw last, kept beside the log: as long as nothing was appended since, the same is
- * true now, and the state need not be folded again.
+ * What an engine or an earlier `status` saw last, kept beside the log: as long as nothing was appended
+ * since, the same is true now, and the state need not be folded again.
  */
 import { readFileSync } from "node:fs";
 import { elapsedMs, machineClock, now } from "../log/machine.ts";
@@ -15,8 +15,8 @@ export interface Recalled {
 }
 
 /**
- * What was seen of the log in `file`, as `agent` sees it, if it still stands. Whatever is odd makes it nothing: then the
- * log is opened in earnest, which says what is wrong.
+ * What was seen of the log in `file`, as `agent` sees it, if it still stands. Whatever is odd makes it
+ * nothing: then the log is opened in earnest, which says what is wrong.
  */
 export async function recallStatus(file: string, agent: string): Promise<Recalled | undefined> {
   let db: SqliteFile | undefined;

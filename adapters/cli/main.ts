@@ -67,6 +67,18 @@ async function remember(command: Command, verb: string, refused: Refused): Promi
   );
 }
 
+/** What is wrong with a file, and what to do. */
+const troubles: { readonly [code: string]: string } = {
+  ENOSPC: "there is no room on the disk. Free some and try again.",
+  EDQUOT: "your quota is used up. Free some of it and try again.",
+  EROFS: "it is on a read-only file system. Mount it for writing, or name another place.",
+  EACCES: "you may not use it. Check its owner and mode, or name another place.",
+  EPERM: "you may not use it. Check its owner and mode, or name another place.",
+  ENOENT: "it is not there. Check the name.",
+  ENOTDIR: "a part of its path is a file. Check the name.",
+  EISDIR: "it is a folder. Name a file.",
+};
+
 /** Says what went wrong; the exit code for it. */
 function tell(error: unknown, out: Output): number {
   if (error instanceof Refused) {
@@ -80,6 +92,12 @@ function tell(error: unknown, out: Output): number {
     out.say(`holdfast: ${safeLine(message)}`);
     if (code === "usage") return exits.usage;
     return code === "hub.unreachable" || code === "hub.refused" ? exits.unreachable : exits.failed;
+  }
+  const { code, path } = error as NodeJS.ErrnoException;
+  const advice = typeof path === "string" ? troubles[code ?? ""] : undefined;
+  if (advice !== undefined) {
+    out.say(`holdfast: ${safeLine(String(path))}: ${advice}`);
+    return exits.failed;
   }
   out.say(`holdfast: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return exits.failed;

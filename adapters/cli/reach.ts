@@ -2,7 +2,7 @@
  * Reaching the log: through the hub that was named, else the hub of this repository if one runs, else
  * directly.
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Client } from "../../core/client/client.ts";
 import { type Caller, openVisit } from "../../core/client/visit.ts";
@@ -59,6 +59,11 @@ export function placeOf({ args, env, cwd }: Pick<Command, "args" | "env" | "cwd"
     return { repository, file: resolve(repository.folder, "log.db"), folder: repository.folder };
   }
   const file = resolve(cwd, named.replace(/^sqlite:(\/\/(?=\/))?/, ""));
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new Failure("usage", `${file} is a folder. Name the file of a log, e.g. ${file}/log.db.`, {
+      fields: { file },
+    });
+  }
   return { repository, file, folder: resolve(file, "..") };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Refusals: what commands were refused here, remembered beside the log, since the log itself holds only what happened.
- * `holdfast why` shows them. A bounded memory, never the truth.
+ * Refusals: what commands were refused here, remembered beside the log, since the log itself holds only
+ * what happened. `holdfast why` shows them. A bounded memory, never the truth.
  */
 import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -63,7 +63,10 @@ export function rememberRefusal(
   }
 }
 
-/** The refusals by a hub that are remembered, oldest first: of commands about an id, by an agent, or for a claim. */
+/**
+ * The refusals by a hub that are remembered, oldest first: of commands about an id, by an agent, or for a
+ * claim.
+ */
 export function recallRefusals(folder: string, hub: string, id: string): readonly Refusal[] {
   let text = "";
   try {

@@ -2,7 +2,6 @@
  * `serve`: runs a hub on the log, says where it listens, and ends well when told to.
  */
 import { join, resolve } from "node:path";
-import { Failure } from "../../core/failures.ts";
 import type { Settings } from "../../core/model/log.ts";
 import { type ServedFeed, serveFeed } from "../node/feed.ts";
 import type { Hub } from "../node/hub.ts";
@@ -23,7 +22,7 @@ export const serveVerb: Run = async (command) => {
   const inMemory = where.startsWith("memory:");
   const tokenFile = args.text("token-file");
   const settings = settingsOf(command);
-  const { listen, anyPort, feed: feedPlan } = planOf(command, place.folder, inMemory);
+  const { feed: feedPlan, ...ways } = planOf(command, place.folder, inMemory);
   const hub = await serve({
     log: inMemory ? where : `sqlite:${place.file}`,
     open: {
@@ -31,8 +30,7 @@ export const serveVerb: Run = async (command) => {
       acceptLoss: args.flag("accept-loss"),
     },
     settings,
-    listen,
-    anyPort,
+    ...ways,
     ...(tokenFile === undefined ? {} : { verify: tokenVerifier(resolve(cwd, tokenFile)) }),
     report: (what, error) =>
       out.say(`${what}: ${error instanceof Error ? safeLine(error.message) : String(error)}`),
@@ -41,14 +39,7 @@ export const serveVerb: Run = async (command) => {
   try {
     await configure(hub, settings, command);
     feed = feedPlan === undefined ? undefined : await startFeed(hub, feedPlan, command);
-    if (!inMemory) {
-      writeHubFile(place.folder, {
-        pid: process.pid,
-        hub: hub.engine.hub,
-        log: hub.engine.state().log.log,
-        urls: hub.urls,
-      });
-    }
+    if (!inMemory) tellOthers(hub, place.folder, out);
     const stopped = stopSignal(hub, out.say);
     announce(hub, feed === undefined ? undefined : feedPlan?.file, out);
     return await stopped;
@@ -59,10 +50,21 @@ export const serveVerb: Run = async (command) => {
   }
 };
 
+/** Leaves word of where the hub listens. Where no file can be written it serves all the same. */
+function tellOthers({ engine, urls }: Hub, folder: string, out: Output): void {
+  try {
+    writeHubFile(folder, { pid: process.pid, hub: engine.hub, log: engine.state().log.log, urls });
+  } catch (error) {
+    out.say(`Commands will need --hub to find this hub: ${safeLine((error as Error).message)}.`);
+  }
+}
+
 /** What a hub offers, and to whom. */
 interface Plan {
   readonly listen: readonly string[];
-  /** The places are a matter of habit: where one is taken, another or none will do. */
+  /** Offered as a matter of habit: done without where it cannot be. */
+  readonly alsoListen: readonly string[];
+  /** Where a port of habit is taken, another will do. */
   readonly anyPort: boolean;
   readonly feed?: { readonly file: string; readonly asked: boolean };
 }
@@ -73,14 +75,13 @@ function planOf({ args, cwd }: Command, folder: string, inMemory: boolean): Plan
   const spool = args.text("spool");
   const file = args.text("feed");
   const usual = named === undefined && !inMemory;
-  const spools = spool !== undefined ? [resolve(cwd, spool)] : usual ? [join(folder, "spool")] : [];
+  const spools = spool === undefined ? [] : [`ndjson:${resolve(cwd, spool)}`];
+  const usualSpool = usual && spool === undefined && !args.flag("no-spool");
   const feeds = file !== undefined ? [resolve(cwd, file)] : usual ? [join(folder, "feed.ndjson")] : [];
   const [feed] = args.flag("no-feed") ? [] : feeds;
   return {
-    listen: [
-      ...(named ?? DEFAULTS),
-      ...(args.flag("no-spool") ? [] : spools.map((path) => `ndjson:${path}`)),
-    ],
+    listen: [...(named ?? DEFAULTS), ...spools],
+    alsoListen: usualSpool ? [`ndjson:${join(folder, "spool")}`] : [],
     anyPort: named === undefined,
     ...(feed === undefined ? {} : { feed: { file: feed, asked: file !== undefined } }),
   };
@@ -99,7 +100,8 @@ async function startFeed(
       report: (error) => out.say(`The feed stopped: ${safeLine(String(error))}`),
     });
   } catch (error) {
-    if (asked || !(error instanceof Failure) || error.fields.taken !== true) throw error;
+    if (asked) throw error;
+    out.say(`no feed: ${safeLine((error as Error).message)}`);
     return undefined;
   }
 }

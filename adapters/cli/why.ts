@@ -1,6 +1,6 @@
 /**
- * `why`: how a claim, task or agent came to where it is: what the log says about it, what was refused over it, and what
- * became since of whatever stood in the way.
+ * `why`: how a claim, task or agent came to where it is: what the log says about it, what was refused over
+ * it, and what became since of whatever stood in the way.
  */
 import type { Entry } from "../../core/model/slice.ts";
 import { exits, type Run } from "./command.ts";

@@ -15,10 +15,9 @@ import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
 export interface ServeOptions extends NodeEngineOptions {
   /** Where to listen; a port of 0 takes a free one. */
   readonly listen: readonly string[];
-  /**
-   * A taken port is replaced by a free one, a spool that another hub serves is left to it. Default: a
-   * failure.
-   */
+  /** Where to listen, too, if it can be; what is wrong where it cannot is reported. */
+  readonly alsoListen?: readonly string[];
+  /** A taken port is replaced by a free one. Default: it is a failure. */
   readonly anyPort?: boolean;
   /** Origins of web pages that may call besides the hub's own, e.g. `https://dash.example`. */
   readonly allowedOrigins?: readonly string[];
@@ -44,7 +43,7 @@ export interface Hub {
  * cannot be listened at, or where others than this machine could call without a token.
  */
 export async function serve(options: ServeOptions): Promise<Hub> {
-  const { listen: urls, anyPort, allowedOrigins, allowedHosts, ...rest } = options;
+  const { listen: urls, alsoListen = [], anyPort, allowedOrigins, allowedHosts, ...rest } = options;
   const { HubMetrics } = await import("./metrics.ts");
   const metrics = new HubMetrics();
   const { engine, log, close: closeEngine } = await openEngineOnLog({ ...metrics.hooks, ...rest });
@@ -78,9 +77,14 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     for (const url of withoutTwins(urls)) {
       const shares = web?.urls.includes(url) === true;
       const mine = shares ? { ...told, server: web?.server.server, otherUpgradePaths: [MQTT_PATH] } : told;
-      const open = (at: string) => listen(at, mine as ListenOptions, accept);
-      const listener = await onPort(url, anyPort === true, open);
-      if (listener !== undefined) listeners.push(listener);
+      listeners.push(await onPort(url, anyPort === true, (at) => listen(at, mine as ListenOptions, accept)));
+    }
+    for (const url of alsoListen) {
+      try {
+        listeners.push(await listen(url, told, accept));
+      } catch (error) {
+        rest.report?.(`not listening at ${url}`, error);
+      }
     }
   } catch (error) {
     await close();
@@ -127,26 +131,17 @@ async function shareWeb(
   const broker = urls.find((url) => /^mqtt:/i.test(url));
   if (page === undefined || broker === undefined) return undefined;
   const { openWebServer } = await import("../../transports/http/index.ts");
-  const server = await onPort(page, anyPort, (at) => openWebServer(at, told));
-  return server === undefined ? undefined : { server, urls: [page, broker] };
+  return { server: await onPort(page, anyPort, (at) => openWebServer(at, told)), urls: [page, broker] };
 }
 
-/**
- * Takes the place of a url, or where that is taken and any will do, a free port; nothing where there are no
- * ports.
- */
-async function onPort<T>(
-  url: string,
-  anyPort: boolean,
-  open: (url: string) => Promise<T>,
-): Promise<T | undefined> {
+/** Takes the port of a url, or where that is taken and any will do, a free one. */
+async function onPort<T>(url: string, anyPort: boolean, open: (url: string) => Promise<T>): Promise<T> {
   try {
     return await open(url);
   } catch (error) {
     const taken = error instanceof Failure && error.fields.taken === true;
     if (!taken || !anyPort || !URL.canParse(url)) throw error;
     const free = new URL(url);
-    if (free.host === "") return undefined;
     free.port = "0";
     return open(free.href.replace(/\/$/, ""));
   }

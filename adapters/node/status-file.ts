@@ -1,6 +1,7 @@
 /**
- * `log.db.status` beside a log: the state at a glance as it was at an entry, so that `holdfast status` need not fold the
- * log while nothing was appended since. A memory, never the truth: without it everything is only slower.
+ * `log.db.status` beside a log: the state at a glance as it was at an entry, so that `holdfast status` need
+ * not fold the log while nothing was appended since. A memory, never the truth: without it everything is
+ * only slower.
  */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Engine } from "../../core/engine/engine.ts";
@@ -48,7 +49,10 @@ export function statusFile(file: string): string {
   return `${file}.status`;
 }
 
-/** Writes what was seen, if the log has not moved on since. A folder that takes nothing costs only the memory. */
+/**
+ * Writes what was seen, if the log has not moved on since. A folder that takes nothing costs only the
+ * memory.
+ */
 export function rememberStatus(log: SqliteLog, seen: Seen, agent?: string): void {
   const target = statusFile(log.file);
   const draft = `${target}.${process.pid}`;
