@@ -19,7 +19,7 @@ import { Sandbox } from "./command-line.ts";
 describe("paths", () => {
   let box: Sandbox;
   beforeAll(() => {
-    box = new Sandbox();
+    box = new Sandbox("real");
     box.file("src/a.py");
     box.file("src/auth/login.ts");
     box.file("app/[id]/page.tsx");
@@ -104,7 +104,7 @@ describe("paths", () => {
 describe("worktrees", () => {
   let box: Sandbox;
   beforeEach(() => {
-    box = new Sandbox();
+    box = new Sandbox("real");
   });
   afterEach(() => box.dispose());
 
@@ -124,7 +124,7 @@ describe("worktrees", () => {
   });
 
   it("outside git keep their log in .holdfast, found from below", async () => {
-    const bare = new Sandbox({ git: false });
+    const bare = new Sandbox("none");
     try {
       await bare.run(["claim", "A"]);
       mkdirSync(join(bare.root, "deep/er"), { recursive: true });
@@ -140,7 +140,7 @@ describe("worktrees", () => {
 describe("epochs (CL23)", () => {
   let box: Sandbox;
   beforeEach(() => {
-    box = new Sandbox();
+    box = new Sandbox("real");
   });
   afterEach(() => box.dispose());
 
@@ -278,7 +278,7 @@ describe("words", () => {
 
 describe("a repository", () => {
   it("is found through a file that names its folder, and is none without a HEAD", () => {
-    const box = new Sandbox({ git: false });
+    const box = new Sandbox("none");
     try {
       mkdirSync(join(box.root, "sub/.git"), { recursive: true });
       expect(findRepository(join(box.root, "sub")).folder).toBe(join(box.root, "sub/.holdfast"));

@@ -27,17 +27,24 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** A folder with a git repository in it. */
+/**
+ * What stands in a sandbox: a repository made by git, as much of one as the command line looks for, which takes no
+ * processes, or none.
+ */
+export type Git = "real" | "alike" | "none";
+
+/** A folder with a repository in it. */
 export class Sandbox {
   readonly root: string;
   readonly folder: string;
   readonly #hubs: { readonly child: ChildProcess; readonly ended: Promise<number> }[] = [];
 
-  constructor({ git = true } = {}) {
+  constructor(git: Git = "alike") {
     this.folder = realpathSync(mkdtempSync(join(tmpdir(), "holdfast-cli-")));
     this.root = join(this.folder, "repo");
     mkdirSync(this.root);
-    if (git) {
+    if (git === "alike") this.file(".git/HEAD", "ref: refs/heads/main\n");
+    if (git === "real") {
       const identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
       execFileSync("git", ["init", "-q", "-b", "main", this.root]);
       execFileSync("git", [...identity, "commit", "-q", "--allow-empty", "-m", "first"], { cwd: this.root });
@@ -106,6 +113,18 @@ export class Sandbox {
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A test in a sandbox of its own, so that it may run beside others. */
+export function inSandbox(work: (box: Sandbox) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const box = new Sandbox();
+    try {
+      await work(box);
+    } finally {
+      await box.dispose();
+    }
+  };
 }
 
 /** Waits for a command's end. */

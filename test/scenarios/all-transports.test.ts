@@ -20,7 +20,7 @@ const feed = () => join(box.folder, "feed.ndjson");
 const urlOf = (scheme: string) => urls.find((url) => url.startsWith(`${scheme}:`)) as string;
 
 beforeAll(async () => {
-  box = new Sandbox({ git: false });
+  box = new Sandbox("none");
   ({ urls } = await box.serve("mqtt://127.0.0.1:0", "--spool", spool(), "--feed", feed()));
   // Without it the command line does not find the hub, and goes to the log itself.
   rmSync(join(box.root, ".holdfast/hub.json"));

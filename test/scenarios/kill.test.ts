@@ -21,7 +21,7 @@ interface Acknowledged {
 
 let box: Sandbox;
 beforeAll(() => {
-  box = new Sandbox({ git: false });
+  box = new Sandbox("none");
 });
 afterAll(() => box.dispose());
 
