@@ -71,9 +71,9 @@ export class SnapshotFiles implements SnapshotStore {
   async write(seq: Seq, chunks: AsyncIterable<SnapshotChunk> | Iterable<SnapshotChunk>): Promise<void> {
     this.#chain.writable();
     const link = this.#chain.at(seq);
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     const temporary = join(this.#folder, `.${seq}.${randomBytes(6).toString("hex")}.tmp`);
     try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
       const handle = await open(temporary, "wx", 0o600);
       try {
         await writeFrames(handle, { seq, link: { seq: link.seq, hash: Buffer.from(link.hash) } }, chunks);
@@ -172,8 +172,12 @@ export class SnapshotFiles implements SnapshotStore {
 }
 
 function writeFailure(file: string, error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) return error;
+  if (code !== "ENOSPC" && code !== "EDQUOT") {
+    const words = `${file} cannot be written: ${message}. Check the disk; the log goes on without it.`;
+    return new Failure("log.unusable", words, { fields: { file }, cause: error });
+  }
   return new Failure(
     "log.full",
     `No room to write ${file}. Free some disk space; the log goes on without it.`,

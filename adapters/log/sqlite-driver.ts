@@ -63,10 +63,23 @@ const codes: { readonly [name: string]: number } = {
   NOTADB: 26,
 };
 
-/** Names what SQLite complains of; `other` for every other error. */
+/** What the system complains of when files are written beside the database. */
+const systemTroubles: { readonly [code: string]: Trouble } = {
+  EIO: "io",
+  ENOSPC: "full",
+  EDQUOT: "full",
+  EROFS: "read-only",
+  EACCES: "read-only",
+  EPERM: "read-only",
+  EMFILE: "cannot-open",
+  ENFILE: "cannot-open",
+};
+
+/** Names what SQLite, or the system, complains of; `other` for every other error. */
 export function troubleOf(error: unknown): Trouble {
   if (typeof error !== "object" || error === null) return "other";
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  const { code, errcode, syscall } = error as { code?: unknown; errcode?: unknown; syscall?: unknown };
+  if (typeof syscall === "string") return systemTroubles[String(code)] ?? "io";
   if (typeof errcode === "number") return troubles[errcode & 0xff] ?? "other";
   if (typeof code !== "string" || !code.startsWith("SQLITE_")) return "other";
   return troubles[codes[code.split("_")[1] as string] ?? 0] ?? "other";

@@ -68,7 +68,12 @@ function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): read
     const horizon = db.horizon();
     if (at.cursor < horizon.seq) throw belowHorizon(url, at.cursor, horizon.seq);
     const first = page[0];
-    if (first === undefined) return [];
+    if (first === undefined) {
+      // Rows that a damaged database cannot find are not rows that never were.
+      const lost = db.holes().some((hole) => hole.afterSeq <= at.cursor && through <= hole.throughSeq);
+      if (!lost) throw damaged(db.file, at.cursor + 1, `it and what follows through ${through} are missing`);
+      return [];
+    }
     let link = at.link ?? db.linkBefore(first.first - 1);
     const entries: Entry[] = [];
     let bytes = 0;

@@ -56,8 +56,8 @@ function copyLog(from: string, to: string): void {
   cpSync(from, to, { recursive: true, filter: (path) => !/-shm$|\.status/.test(path) });
 }
 
-/** Makes a log of so many rounds, in three states: closed, as a crash leaves it, and compacted. */
-export async function wholeLogs(folder: string, rounds: number): Promise<readonly Whole[]> {
+/** Makes a log of so many rounds, as it is when closed and as a crash leaves it, before and after compaction. */
+export async function wholeLogs(folder: string, rounds: number, compacted = true): Promise<readonly Whole[]> {
   const live = join(folder, "live");
   mkdirSync(live, { recursive: true });
   const made: Whole[] = [];
@@ -93,7 +93,7 @@ export async function wholeLogs(folder: string, rounds: number): Promise<readonl
       if (compacts && i === rounds >> 1) await engine.own({ type: "log.compact", keepMs: 0 });
     }
     // The witness is at most a second behind.
-    await pause(1400);
+    await pause(1200);
     await atEnd();
     await close();
   };
@@ -101,6 +101,7 @@ export async function wholeLogs(folder: string, rounds: number): Promise<readonl
   await session("one", async () => copyLog(live, older));
   await session("two", () => keep("crashed", older));
   await keep("closed", older);
+  if (!compacted) return made;
   await session("three", () => keep("crashed, compacted", older), true);
   await keep("closed, compacted", older);
   return made;
@@ -223,12 +224,16 @@ export interface DamageReport {
 }
 
 /** Does so many pieces of damage, one at a time. */
-export async function damageAll(times: number, seed: number, rounds = 60): Promise<DamageReport> {
+export async function damageAll(
+  times: number,
+  seed: number,
+  { rounds = 60, compacted = true } = {},
+): Promise<DamageReport> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-damage-"));
   const found: Record<string, number> = {};
   const wrong: string[] = [];
   try {
-    const wholes = await wholeLogs(folder, rounds);
+    const wholes = await wholeLogs(folder, rounds, compacted);
     const random = new Random(seed, "damage");
     for (let i = 0; i < times; i++) {
       const whole = wholes[i % wholes.length] as Whole;
