@@ -82,7 +82,8 @@ describe("a hub in a hostile world", { timeout: 60_000 }, () => {
       await expect(client.call("claim.acquire", params)).rejects.toThrow();
     }
     await client.close();
-    const box = new Sandbox({ git: false });
+    const box = new Sandbox("none");
+    let shown = "";
     for (const verb of [
       "inbox",
       "decisions",
@@ -95,8 +96,10 @@ describe("a hub in a hostile world", { timeout: 60_000 }, () => {
       "why evil",
     ]) {
       const { out, err } = await finished(box.start([...verb.split(" "), "--hub", urlOf("ws")]));
+      shown += out;
       expect(`${out}${err}`, verb).not.toMatch(/(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
     }
+    expect(shown.split("red").length, "it was shown").toBeGreaterThan(3);
     await box.dispose();
   });
 
