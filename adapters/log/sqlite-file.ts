@@ -242,7 +242,7 @@ function checkFormat(file: string, driver: Driver, options: FileOptions): void {
   const application = pragma(driver, "application_id");
   if (application === 0 && driver.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined) {
     if (!options.create || options.readOnly) {
-      throw new Failure("log.unusable", `${file} holds no log yet.`, { fields });
+      throw new Failure("log.unusable", `${file} holds no log yet.`, { fields: { ...fields, empty: true } });
     }
     layOut(driver);
     return;
