@@ -145,7 +145,7 @@ export function damage(whole: Whole, copy: string, random: Random): string {
     }
     case "zero": {
       const at = 512 * random.between(0, (size - 1) >> 9);
-      bytes.fill(0, at, at + 512);
+      bytes.fill(0, at, Math.min(size, at + 512));
       writeFileSync(file, bytes);
       return `${name}: a sector of zeros at ${at}`;
     }

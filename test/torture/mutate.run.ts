@@ -49,13 +49,6 @@ const own: readonly (Mutation & { readonly check: keyof typeof checks })[] = [
     put: "if (!lost && through < 0) throw damaged(",
   },
   {
-    name: "a log whose end cannot be told is taken for empty",
-    check: "damage",
-    file: "adapters/log/sqlite-file.ts",
-    find: 'if (!isSeq(head)) throw this.#damaged("where it ends cannot be told");',
-    put: "if (!isSeq(head)) return 0;",
-  },
-  {
     name: "a snapshot is believed without its hash",
     check: "damage",
     file: "adapters/log/snapshots.ts",
