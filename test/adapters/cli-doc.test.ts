@@ -13,7 +13,7 @@ const SOURCE =
 
 let box: Sandbox;
 beforeEach(() => {
-  box = new Sandbox();
+  box = new Sandbox("real");
 });
 afterEach(() => box.dispose());
 
