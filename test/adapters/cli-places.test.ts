@@ -151,6 +151,33 @@ describe("logs that cannot be used", { concurrent: true }, () => {
   );
 });
 
+describe("the status that is remembered", () => {
+  it(
+    "is answered from while it stands, to each its own inbox, and never when the log has moved on",
+    inSandbox(async (box) => {
+      await box.run(["claim", "A"]);
+      await box.run(["send", "bob", "hello"]);
+      const file = join(box.root, ".git/holdfast/log.db.status");
+      const status = async (as: string) => (await box.run(["status", "--json"], { as })).json;
+      const seen = JSON.parse(readFileSync(file, "utf8"));
+      const forged = { ...seen, summary: { ...seen.summary, claims: 99 } };
+      writeFileSync(file, JSON.stringify(forged));
+      expect(await status("alice")).toMatchObject({ claims: 99, inbox: 0, seq: seen.head });
+      expect(await status("bob")).toMatchObject({ claims: 99, inbox: 1 });
+      writeFileSync(file, JSON.stringify({ ...forged, hash: seen.hash.replace(/^./, "_") }));
+      expect(await status("alice")).toMatchObject({ claims: 1 });
+      const { child } = await box.serve();
+      await box.run(["claim", "B"]);
+      child.kill("SIGKILL");
+      await box.stop("SIGKILL");
+      writeFileSync(file, JSON.stringify(forged));
+      expect(await status("bob")).toMatchObject({ claims: 2, inbox: 1 });
+      rmSync(`${join(box.root, ".git/holdfast/log.db")}.witness`);
+      expect((await box.run(["status"])).err).toContain("its witness file is missing");
+    }),
+  );
+});
+
 /** Whether this process may mount file systems, as a test of disks must. */
 const mayMount = ((): boolean => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-mount-"));

@@ -66,12 +66,20 @@ export class Sandbox {
   }
 
   /** Starts a command and leaves it running. */
-  start(args: readonly string[], { as = "alice", cwd = this.root, env = {} }: RunOptions = {}): ChildProcess {
+  start(args: readonly string[], options: RunOptions = {}): ChildProcess {
+    return this.startNode([program, ...args], options);
+  }
+
+  /** Starts node where and as a command would be. */
+  startNode(
+    args: readonly string[],
+    { as = "alice", cwd = this.root, env = {} }: RunOptions = {},
+  ): ChildProcess {
     // Reading certificates nobody needs takes node longer than the command.
     const clean = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^(HOLDFAST_|GIT_|NODE_EXTRA_CA_CERTS$)/.test(name)),
     );
-    return spawn(process.execPath, [program, ...args], {
+    return spawn(process.execPath, args, {
       cwd,
       env: { ...clean, NO_COLOR: "1", ...(as === "" ? {} : { HOLDFAST_AGENT: as }), ...env },
     });
