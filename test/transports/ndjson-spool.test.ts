@@ -313,6 +313,16 @@ describe("a file as it may look to a reader", () => {
     expect((await reply("bob", 2)).result).toBeDefined();
   });
 
+  test("a batch that is too long is refused as a whole, and whoever sent it is served on", async () => {
+    const calls = Array.from({ length: limits.batchMax + 1 }, (_, at) =>
+      JSON.parse(call(at + 10, "claims.list")),
+    );
+    await write("ann", call(1, "claims.list"), JSON.stringify(calls), call(2, "claims.list"));
+    expect((await reply("ann", 2)).result).toBeDefined();
+    await write("ann", call(3, "claims.list"));
+    expect((await reply("ann", 3)).result).toBeDefined();
+  });
+
   test("responses are bounded, and a reader that keeps up loses none", async () => {
     await listener.close();
     await serve({ responsesBytesMax: 20_000, responsesKept: 40 });

@@ -33,6 +33,30 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   if (agent === undefined) {
     throw new Failure("usage", "A spool is called as somebody: ndjson:DIR?agent=NAME.", { fields: { url } });
   }
+  const giveUpMs = performance.now() + (options.timeoutMs ?? limits.handshakeMs);
+  for (;;) {
+    const untilMs = Math.min(giveUpMs, performance.now() + TRY_MS);
+    const caller = await tryToCall(root, agent, untilMs).catch((error: unknown) => {
+      // The hub may be tidying up after an earlier caller of this name.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      return undefined;
+    });
+    if (caller !== undefined) return caller;
+    if (performance.now() >= giveUpMs) {
+      throw new Failure("hub.unreachable", `No hub serves the spool ${root}.`, {
+        fields: { url: `ndjson:${root}` },
+      });
+    }
+    await pause();
+  }
+}
+
+/** After so long a caller begins anew: what it wrote may have gone with the files of the one before it. */
+const TRY_MS = 1500;
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, limits.spoolPollMs / 2));
+
+async function tryToCall(root: string, agent: string, untilMs: number): Promise<Connection | undefined> {
   const folder = join(root, folderOf(agent));
   const requests = join(folder, REQUESTS);
   await makeFolder(folder);
@@ -40,25 +64,29 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   await responses?.skipToEnd();
   const link = randomBytes(12).toString("base64url");
   const fresh = join(folder, `.${link}.new`);
-  const output = await open(fresh, "ax", 0o600);
-  await output.appendFile(`${sign(signs.open, { link })}\n`);
-  await rename(fresh, requests);
+  const output = await open(fresh, "ax", 0o600).catch(async (error: unknown) => {
+    await responses?.close();
+    throw error;
+  });
   const caller = new SpoolCaller(folder, output, responses, {
     transport: "ndjson",
     address: root,
     loopback: true,
   });
-  const giveUpMs = performance.now() + (options.timeoutMs ?? limits.handshakeMs);
-  while (!(await caller.isOpened(link))) {
-    if (performance.now() < giveUpMs) {
-      await new Promise((resolve) => setTimeout(resolve, limits.spoolPollMs / 2));
-      continue;
+  try {
+    await output.appendFile(`${sign(signs.open, { link })}\n`);
+    await rename(fresh, requests);
+    while (!(await caller.isOpened(link))) {
+      if (performance.now() >= untilMs) {
+        await caller.abandon();
+        await rm(requests, { force: true });
+        return undefined;
+      }
+      await pause();
     }
+  } catch (error) {
     await caller.abandon();
-    await rm(requests, { force: true });
-    throw new Failure("hub.unreachable", `No hub serves the spool ${root}.`, {
-      fields: { url: `ndjson:${root}` },
-    });
+    throw error;
   }
   caller.begin();
   return caller;

@@ -3,6 +3,7 @@
  * its own, and counted until it is answered.
  */
 import { createHash } from "node:crypto";
+import { limits } from "../../core/limits.ts";
 import { tables } from "../../core/model/model.ts";
 import { decode } from "../../core/protocol/codec.ts";
 import { notification, request } from "../../core/protocol/frame.ts";
@@ -67,7 +68,8 @@ export function readyLine(text: string, origin: string): Ready | { readonly prob
   });
   return {
     frame: changed ? JSON.stringify(Array.isArray(value) ? named : named[0]) : text,
-    ids: requests.filter(({ id }) => id !== undefined && id !== null).map(({ id }) => JSON.stringify(id)),
+    // A batch that is too long is refused as a whole, with one answer that is for no id.
+    ids: messages.length > limits.batchMax ? [] : idsOf(requests),
     needsSession: requests.length > 0 && requests[0]?.method !== "session.open",
   };
 }
@@ -79,6 +81,10 @@ export function readyLine(text: string, origin: string): Ready | { readonly prob
  */
 function submissionOf(text: string, at: number, origin: string): string {
   return createHash("sha256").update(`${origin}\n${at}\n${text}`).digest("base64url").slice(0, 22);
+}
+
+function idsOf(requests: readonly AnyRequest[]): readonly string[] {
+  return requests.filter(({ id }) => id !== undefined && id !== null).map(({ id }) => JSON.stringify(id));
 }
 
 interface AnyRequest {
