@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { program } from "../adapters/command-line.ts";
 import { Random } from "../simulation/random.ts";
 import { missing } from "./acknowledged.ts";
 import { Bystander, flood, fuzz, idle, neverReads, sendNoise, sendOdd, storm } from "./hostile.ts";
@@ -44,6 +45,12 @@ const bystander = await new Bystander().begin(urlOf("ws"));
 const wrong: string[] = [];
 const mib = (): number => Math.round(hub.rssBytes() / MIB);
 
+/** Those that are not called at a url of this hub's; the one on standard streams is a hub of its own. */
+const special: { readonly [scheme: string]: string } = {
+  ndjson: `ndjson:${spool}?agent=fuzzer`,
+  stdio: `stdio:${process.execPath} ${program} serve --listen stdio: --log memory:`,
+};
+
 /** Notes how the hub and the bystander stand after one kind of trouble. */
 function stands(what: string, outcome: string, rssMax = RSS_MAX): void {
   const rss = hub.rssBytes();
@@ -73,8 +80,9 @@ try {
     ["mqtt", "json"],
     ["mqtt", "msgpack"],
     ["ndjson", "json"],
+    ["stdio", "json"],
   ] as const) {
-    const url = scheme === "ndjson" ? `ndjson:${spool}?agent=fuzzer` : urlOf(scheme);
+    const url = special[scheme] ?? urlOf(scheme);
     const { sent, answers, wrong: bad } = await fuzz(url, malformed(each, seed, `${scheme}-${codec}`), codec);
     wrong.push(...bad.slice(0, 10));
     stands(`malformed requests over ${scheme}, ${codec}`, `${sent} sent, answers ${JSON.stringify(answers)}`);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../adapters/node/connect.ts";
-import { finished, Sandbox } from "../adapters/command-line.ts";
+import { finished, program, Sandbox } from "../adapters/command-line.ts";
 import { Random } from "../simulation/random.ts";
 import { missing } from "./acknowledged.ts";
 import { Bystander, flood, fuzz, idle, neverReads, sendNoise, sendOdd, storm } from "./hostile.ts";
@@ -48,8 +48,13 @@ describe("a hub in a hostile world", { timeout: 60_000 }, () => {
     ["http", "json"],
     ["mqtt", "json"],
     ["ndjson", "json"],
+    ["stdio", "json"],
   ] as const)("answers every malformed request over %s, %s", async (scheme, codec) => {
-    const url = scheme === "ndjson" ? `ndjson:${spool}?agent=fuzzer` : urlOf(scheme);
+    const special: { readonly [scheme: string]: string } = {
+      ndjson: `ndjson:${spool}?agent=fuzzer`,
+      stdio: `stdio:${process.execPath} ${program} serve --listen stdio: --log memory:`,
+    };
+    const url = special[scheme] ?? urlOf(scheme);
     const { answers, wrong } = await fuzz(url, malformed(1, 3, `${scheme}-${codec}`), codec);
     expect(wrong).toEqual([]);
     expect(answers["-32602"]).toBeGreaterThan(20);

@@ -16,7 +16,6 @@ const checks = {
   linear: ["linear.run.ts", "--histories", "12", "--ops", "400", "--seed", "5", "--minutes", "1"],
   damage: ["damage.run.ts", "--times", "400"],
   power: ["power.run.ts", "--cuts", "8", "--kills", "0"],
-  faults: ["disk-faults.run.ts", "--every", "5", "--minutes", "2"],
 } as const;
 
 const own: readonly (Mutation & { readonly check: keyof typeof checks })[] = [
@@ -60,7 +59,6 @@ const own: readonly (Mutation & { readonly check: keyof typeof checks })[] = [
 /** Those of the simulation, by what shows them here. */
 const known: Readonly<Record<string, keyof typeof checks>> = {
   "answer before the append": "power",
-  "an append whose outcome is unknown is taken for refused": "faults",
   "the epoch is not checked": "linear",
   "an epoch that repeats": "linear",
   "a refusal is answered without a look at the head": "linear",
