@@ -1,6 +1,6 @@
 /**
- * The demo: a fleet of agents works off real changes through a hub that is killed in the middle, and the log
- * proves that nothing went wrong. Ends with 0 only when every line of the proof holds.
+ * The demo: a fleet of agents works off real changes through a hub that is killed in the middle, and the
+ * log proves that nothing went wrong. Ends with 0 only when every line of the proof holds.
  */
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * The view: who holds what, who waits, what was refused and why. A screen that is drawn again and again on a
- * terminal, lines elsewhere.
+ * The view: who holds what, who waits, what was refused and why. A screen that is drawn again and again on
+ * a terminal, lines elsewhere.
  */
 import { queries } from "../../../core/index.ts";
 import { safeLine, table, write } from "../render.ts";
