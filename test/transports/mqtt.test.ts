@@ -91,7 +91,9 @@ describe("who may do what", () => {
     );
     await eve.client.publishAsync("holdfast-free/eve", "free", { qos: 1 });
     await until(() => watcher.heard.some(({ text }) => text === "free"));
-    expect(watcher.heard.slice(before).map(({ topic }) => topic)).toEqual(["holdfast-free/eve"]);
+    // That eve is here is the hub's own to say, and may come late.
+    const since = watcher.heard.slice(before).map(({ topic }) => topic);
+    expect(since.filter((topic) => topic !== "holdfast/state/agents/eve")).toEqual(["holdfast-free/eve"]);
     expect((await eventsOf(hub)).map(({ type }) => type)).not.toContain("claim.released");
     const late = await plain(hub.port, as("late"));
     await late.client.subscribeAsync("#", { qos: 1 });
