@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const file = fileURLToPath(new URL("./RECORD.md", import.meta.url));
 const HEAD = `# What the torture was, and what came of it
 
-One line a run, written by the scripts themselves; newest last.
+One line a run, written by the scripts; newest last.
 
 | when | commit | machine | what | outcome |
 |---|---|---|---|---|

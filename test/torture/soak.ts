@@ -20,6 +20,10 @@ import { HubProcess, pause } from "./hub-process.ts";
 export interface SoakOptions {
   readonly minutes: number;
   readonly seed: number;
+  /** The hub is never restarted or killed: what it keeps in memory must level off within one life. */
+  readonly steady?: boolean;
+  /** Bounds the hub's heap: what is only garbage stays below it, what leaks ends the hub. */
+  readonly heapMiB?: number;
   readonly say?: (words: string) => void;
 }
 
@@ -179,12 +183,14 @@ class Crowd {
 }
 
 /** Runs for so many minutes. */
-export async function soak({ minutes, seed, say = () => {} }: SoakOptions): Promise<SoakReport> {
+export async function soak(options: SoakOptions): Promise<SoakReport> {
+  const { minutes, seed, steady = false, heapMiB, say = () => {} } = options;
   const folder = mkdtempSync(join(tmpdir(), "holdfast-soak-"));
   const log = join(folder, "log", "log.db");
   const random = new Random(seed, "soak");
   const clock = Clock.in(folder);
-  const env = clock?.env ?? {};
+  const heap = heapMiB === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMiB}` };
+  const env = { ...clock?.env, ...heap };
   const counts = { commands: 0, refused: 0, failed: 0, restarts: 0, kills: 0, jumps: 0, compactions: 0 };
   const report: SoakReport = { samples: [], counts, level: {}, wrong: [] };
   let hub = await HubProcess.start({ log, env });
@@ -214,8 +220,8 @@ export async function soak({ minutes, seed, say = () => {} }: SoakOptions): Prom
       const event = random.weighted([
         [3, "compact"],
         [2, "jump"],
-        [1, "restart"],
-        [1, "kill"],
+        [steady ? 0 : 1, "restart"],
+        [steady ? 0 : 1, "kill"],
       ] as const);
       if (event === "compact") {
         counts.compactions++;
