@@ -153,7 +153,6 @@ export const limits = {
   snapshotsKept: 2,
   /** Encoded entries sent to a follower before others get their turn. */
   followChunk: 512,
-  followsPerConnection: 16,
   sessionsMax: 20_000,
   inFlightPerSession: 1024,
   expiryTickMs: 250,

@@ -64,7 +64,7 @@ export const verbs: { readonly [name: string]: Verb } = {
     ],
     examples: [
       ["holdfast serve", "WebSocket, HTTP, MQTT, spool and feed, found by every command in this repository"],
-      ["holdfast serve --listen ws://127.0.0.1:0 --log /tmp/trial.db --json", "a hub of its own, for a test"],
+      ["holdfast serve --listen ws://127.0.0.1:0 --log trial.db --json", "a hub of its own, for a test"],
       ["holdfast serve --listen ws://0.0.0.0:4653 --token-file tokens", "for other machines; needs tokens"],
     ],
     load: async () => (await import("./serve.ts")).serveVerb,

@@ -8,7 +8,7 @@
  */
 import type { Settings } from "../model/log.ts";
 import type { Edit } from "../model/map.ts";
-import type { Closes, Entry } from "../model/slice.ts";
+import { type Closes, type Entry, submissionKey } from "../model/slice.ts";
 import { type Answered, ReceiptTable } from "./receipt-table.ts";
 
 export interface Receipt {
@@ -31,11 +31,6 @@ export interface Receipts {
 
 export const noReceipts: Receipts = { table: ReceiptTable.empty, floor: 0 };
 
-/** Agent and submission in one key; neither can hold a line feed. */
-export function receiptKey(agent: string, submission: string): string {
-  return `${agent}\n${submission}`;
-}
-
 /**
  * Remembers what an entry was for, and forgets what is too old or too much. `waiting`: the entry is no
  * answer yet.
@@ -50,7 +45,7 @@ export function remember(
   const { seq, atMs } = entry;
   let table: ReceiptTable | undefined;
   if (entry.id !== "" && entry.digest !== undefined) {
-    const key = receiptKey(entry.by, entry.id);
+    const key = submissionKey(entry.by, entry.id);
     const { digest } = entry;
     table = receipts.table.under(edit);
     if (waiting) table.set(key, { digest, seq, open: true });
@@ -62,7 +57,7 @@ export function remember(
   for (const event of entry.events) {
     if (!("closes" in event) || event.closes === undefined) continue;
     const { agent, submission } = event.closes as Closes;
-    const key = receiptKey(agent, submission);
+    const key = submissionKey(agent, submission);
     const open = (table ?? receipts.table).get(key);
     if (open?.open !== true) continue;
     table ??= receipts.table.under(edit);

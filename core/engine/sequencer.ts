@@ -14,11 +14,10 @@ import { assert, Failure } from "../failures.ts";
 import { limits } from "../limits.ts";
 import type { FindFences } from "../model/markpact.ts";
 import { answerOf, type Command, decide, defersAnswer, type State } from "../model/model.ts";
-import type { Closes, Entry, Rejection } from "../model/slice.ts";
+import { type Closes, type Entry, type Rejection, submissionKey } from "../model/slice.ts";
 import { Batch, entryBytes } from "./batch.ts";
 import { type Deadline, Expiry } from "./expiry.ts";
 import { type Fold, foldAll } from "./fold.ts";
-import { receiptKey } from "./receipts.ts";
 import { refuse } from "./refusals.ts";
 
 /** What became of a command. `repeated`: this answer was given before. */
@@ -272,7 +271,7 @@ export class Sequencer {
       batch.releases.push(() => item.settle(answer));
       return;
     }
-    const key = item.id === "" ? "" : receiptKey(item.agent, item.id);
+    const key = item.id === "" ? "" : submissionKey(item.agent, item.id);
     const remembered = key === "" ? undefined : this.remembered(key, item, batch);
     batch.releases.push(remembered ?? this.decided(key, item, batch, unwritable));
   }
@@ -345,7 +344,7 @@ export class Sequencer {
       for (const event of entry.events) {
         const { closes } = event as { readonly closes?: Closes };
         if (closes === undefined) continue;
-        const key = receiptKey(closes.agent, closes.submission);
+        const key = submissionKey(closes.agent, closes.submission);
         const settles = this.waiting.get(key);
         const answer = settles && answerOf(entry, closes);
         if (answer === undefined) continue;

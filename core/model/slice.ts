@@ -81,6 +81,11 @@ export interface Closes {
   readonly submission: string;
 }
 
+/** A submission's name among all agents': neither part can hold a line feed. */
+export function submissionKey(agent: string, submission: string): string {
+  return `${agent}\n${submission}`;
+}
+
 /** A refusal, as data: a stable code, a sentence of at most 400 characters for people, and typed fields. */
 export interface Rejection {
   readonly code: string;

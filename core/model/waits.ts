@@ -15,7 +15,16 @@ import { ScopeIndex } from "./scope-index.ts";
 import type { Scope } from "./scopes.ts";
 import { SeqMap } from "./seq-map.ts";
 import { boolean, doc, integer, object, optional, string, type Typed } from "./shape.ts";
-import { type At, type Context, event, query, refusal, rejecter, type Slice } from "./slice.ts";
+import {
+  type At,
+  type Context,
+  event,
+  query,
+  refusal,
+  rejecter,
+  type Slice,
+  submissionKey,
+} from "./slice.ts";
 import { claimRefusal, tooLate } from "./task-access.ts";
 import { type Terms, terms, ttlMs } from "./terms.ts";
 
@@ -148,10 +157,12 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
   deadlines: {
     // The key is the wait's seq, which `set` does not see; agent and submission name it as well.
     set: (event) =>
-      event.type === "claim.queued" ? [event.deadlineMs, nameOf(event.agent, event.submission)] : undefined,
+      event.type === "claim.queued"
+        ? [event.deadlineMs, submissionKey(event.agent, event.submission)]
+        : undefined,
     all: function* (state) {
       for (const wait of state.waits.bySeq.values())
-        yield [wait.deadlineMs, nameOf(wait.agent, wait.submission)];
+        yield [wait.deadlineMs, submissionKey(wait.agent, wait.submission)];
     },
     lapse: (state, key, context) => {
       const cut = key.indexOf("\n");
@@ -306,11 +317,6 @@ function taskClosed(state: State, { claim, agent }: Wait, task: string, nowMs: n
 
 function expired({ claim, agent, submission }: Wait): WaitEvent {
   return { type: "wait.expired", claim, agent, closes: { agent, submission } };
-}
-
-/** Agent and submission in one key; neither can hold a line feed. */
-function nameOf(agent: string, submission: string): string {
-  return `${agent}\n${submission}`;
 }
 
 function waitOf(slice: WaitsState, agent: string, submission: string): Wait | undefined {

@@ -483,10 +483,9 @@ describe("following", () => {
         const ids = entries.filter(({ by }) => by === "writer").map(({ id }) => id);
         expect(new Set(ids.filter((id) => id !== "")).size).toBe(ids.filter((id) => id !== "").length);
       }),
-      { numRuns: 6 },
+      { numRuns: 10 },
     );
-    // How many cuts hit an open connection depends on the machine; far from none, or nothing was tried.
-    expect(breaks).toBeGreaterThanOrEqual(20);
+    expect(breaks).toBeGreaterThanOrEqual(50);
   });
 });
 
