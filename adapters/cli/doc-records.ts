@@ -13,10 +13,10 @@ import type { Written } from "../../core/model/markpact.ts";
 import { applyChanges, invertChanges } from "../../core/model/patch.ts";
 import { type BaseBlock, likelyBase } from "../files/push.ts";
 import { writeTextFile } from "../files/text-file.ts";
+import { findRepository } from "../place/repository.ts";
 import type { Command } from "./command.ts";
 import { toFile } from "./paths.ts";
 import { placeOf } from "./reach.ts";
-import { findRepository } from "./repository.ts";
 
 /** Versions that are looked at for a likely base. */
 const VERSIONS = 200;

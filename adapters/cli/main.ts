@@ -3,9 +3,9 @@
  */
 import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
+import { whoAmI } from "../place/identity.ts";
 import { nearest, parseArguments } from "./arguments.ts";
 import { type Command, exits } from "./command.ts";
-import { whoAmI } from "./identity.ts";
 import { everywhere } from "./options.ts";
 import { hubOf, placeOf } from "./reach.ts";
 import { type Output, processOutput, safeLine, write } from "./render.ts";

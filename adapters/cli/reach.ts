@@ -9,10 +9,10 @@ import { type Caller, openVisit } from "../../core/client/visit.ts";
 import { Failure } from "../../core/failures.ts";
 import type { SessionParams } from "../../core/protocol/methods.ts";
 import { systemChance, systemClock } from "../node/system.ts";
+import { readHubFile } from "../place/hub-file.ts";
+import { whoAmI } from "../place/identity.ts";
+import { findRepository, type Repository } from "../place/repository.ts";
 import type { Command } from "./command.ts";
-import { readHubFile } from "./hub-file.ts";
-import { whoAmI } from "./identity.ts";
-import { findRepository, type Repository } from "./repository.ts";
 
 /**
  * `look`: reads, and leaves no trace in the log. `act`: speaks as the agent. `operate`: speaks as an

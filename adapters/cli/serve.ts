@@ -7,8 +7,8 @@ import { type ServedFeed, serveFeed } from "../node/feed.ts";
 import type { Hub } from "../node/hub.ts";
 import { serve } from "../node/hub.ts";
 import { tokenVerifier } from "../node/tokens.ts";
+import { removeHubFile, writeHubFile } from "../place/hub-file.ts";
 import { type Command, exits, type Run } from "./command.ts";
-import { removeHubFile, writeHubFile } from "./hub-file.ts";
 import { placeOf } from "./reach.ts";
 import { type Output, safeLine } from "./render.ts";
 

@@ -10,6 +10,7 @@ import type { WebServer } from "../../transports/http/index.ts";
 import { type ListenOptions, listen } from "../../transports/index.ts";
 import { MQTT_PATH } from "../../transports/mqtt/index.ts";
 import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
+import { Pages } from "./pages.ts";
 
 /** How to serve. */
 export interface ServeOptions extends NodeEngineOptions {
@@ -50,12 +51,14 @@ export async function serve(options: ServeOptions): Promise<Hub> {
   metrics.watch(engine, log);
   const listeners: Listener[] = [];
   const accept = engine.accept.bind(engine);
+  const pages = new Pages(accept, rest.report);
   const told: ListenOptions = {
     hasTokens: rest.verify !== undefined,
     ...(rest.verify === undefined ? {} : { verify: rest.verify }),
     observe: accept,
     status: () => engine.status,
     metrics: () => metrics.text(),
+    pages: pages.take,
     ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     ...(allowedHosts === undefined ? {} : { allowedHosts }),
   };
@@ -67,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     });
     await Promise.race([engine.settled(), patience]);
     clearTimeout(timer);
+    await pages.close();
     await Promise.all(listeners.map((listener) => listener.close()));
     await web?.server.close();
     await closeEngine();

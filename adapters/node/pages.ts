@@ -1,0 +1,85 @@
+/**
+ * What a hub offers over HTTP besides the protocol itself: hooks of hosts at `/hooks/HOST`, MCP at `/mcp`.
+ * Each is loaded when it is first asked for, and speaks to the hub as any agent does.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Client, type ClientOptions, openClient } from "../../core/client/client.ts";
+import type { Accept } from "../../core/ports/transport.ts";
+import { memoryPair } from "../../transports/memory/pair.ts";
+import { systemChance, systemClock } from "./system.ts";
+
+/** Who speaks through a page, as `session.open` is told. */
+export type Visitor = Omit<ClientOptions, "dial" | "clock" | "chance">;
+
+/** What a page is given of its hub. */
+export interface PageHost {
+  /** Opens a session in this process. Throws `Refused` as any session is, e.g. without a token. */
+  connect(visitor: Visitor): Promise<Client>;
+  /** Hears of what went wrong and is nobody's to answer. */
+  report(what: string, error: unknown): void;
+}
+
+/** One family of pages. */
+export interface Desk {
+  /** Answers one request, whatever it holds; does not throw. */
+  take(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Ends every session it holds. */
+  close(): Promise<void>;
+}
+
+/** By the first part of the path. */
+const DESKS: { readonly [part: string]: (host: PageHost) => Promise<Desk> } = {
+  hooks: async (host) => (await import("../hooks/desk.ts")).openHookDesk(host),
+  mcp: async (host) => (await import("../mcp/desk.ts")).openMcpDesk(host),
+};
+
+/** The pages of one hub. */
+export class Pages {
+  readonly #host: PageHost;
+  readonly #desks = new Map<string, Promise<Desk>>();
+
+  constructor(accept: Accept, report: (what: string, error: unknown) => void = () => undefined) {
+    this.#host = {
+      report,
+      connect: (visitor) =>
+        openClient({
+          clock: systemClock,
+          chance: systemChance,
+          ...visitor,
+          dial: async () => {
+            const [near, far] = memoryPair();
+            accept(far);
+            return near;
+          },
+        }),
+    };
+  }
+
+  /** Whether it knows the path of a request, which is then answered. */
+  readonly take = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const part = /^\/([a-z]+)(?=[/?]|$)/.exec(request.url ?? "")?.[1] ?? "";
+    const open = Object.hasOwn(DESKS, part) ? DESKS[part] : undefined;
+    if (open === undefined) return false;
+    this.#answer(part, open, request, response).catch((error: unknown) => {
+      this.#host.report(`/${part}`, error);
+      response.destroy();
+    });
+    return true;
+  };
+
+  async close(): Promise<void> {
+    const desks = await Promise.allSettled(this.#desks.values());
+    await Promise.all(desks.map((desk) => (desk.status === "fulfilled" ? desk.value.close() : undefined)));
+  }
+
+  async #answer(
+    part: string,
+    open: (host: PageHost) => Promise<Desk>,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const desk = this.#desks.get(part) ?? open(this.#host);
+    this.#desks.set(part, desk);
+    await (await desk).take(request, response);
+  }
+}
