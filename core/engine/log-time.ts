@@ -8,8 +8,10 @@
  */
 import type { Clock } from "../ports/clock.ts";
 
-/** How far an engine may be ahead of the log without minding. */
+/** How far an engine may be ahead of the log without minding, when it cannot tell how old the newest entry is. */
 const AHEAD_MS = 100;
+/** And when it can: what rounding makes of one moment, at either end. */
+const ROUNDING_MS = 2;
 
 export class LogTime {
   private readonly clock: Clock;
@@ -39,14 +41,15 @@ export class LogTime {
    * Another engine's entry says `atMs`, and its append began `elapsedMs` ago as far as the log knows:
    * no longer ago than the log was last looked at. The log is right: who is far ahead of it, having
    * believed a wall clock after a reboot, goes back, lest it end what was granted meanwhile; little is
-   * left alone, so that rounding does not add up.
+   * left alone, so that rounding does not add up. Little is less when the append began after that look,
+   * for then its age is certain.
    */
   learn(atMs: number, elapsedMs: number): void {
     const monotonicMs = this.clock.monotonicMs();
     const agoMs = Math.max(0, Math.min(elapsedMs, monotonicMs - this.lookedMs));
     const nowMs = atMs + Math.floor(agoMs);
     const aheadMs = this.nowMs() - nowMs;
-    if (aheadMs >= 0 && aheadMs <= AHEAD_MS) return;
+    if (aheadMs >= 0 && aheadMs <= (agoMs < elapsedMs ? AHEAD_MS : ROUNDING_MS)) return;
     this.atMs = nowMs;
     this.sinceMs = monotonicMs;
   }

@@ -213,6 +213,20 @@ it("goes back to the log's time when it has leapt ahead of it, and minds no roun
   clock.nowMs += 10;
   time.learn(1005, 5);
   expect(time.nowMs()).toBe(1010);
-  time.learn(1007, 0);
+  time.learn(1008, 0);
   expect(time.nowMs()).toBe(1010);
+});
+
+it("goes back by little, too, when it knows how old the entry is", () => {
+  const clock = new ManualClock();
+  // Two hubs open 40 ms apart after a power cut, and each believes that no time has passed since the newest entry.
+  const [first, second] = [new LogTime(clock, 1000, 0), new LogTime(clock, 960, 0)];
+  clock.nowMs += 100;
+  first.learn(second.nowMs(), 0);
+  expect(first.nowMs()).toBe(second.nowMs());
+  // An append that may have begun before the last look tells too little for that.
+  second.looked(clock.monotonicMs());
+  clock.nowMs += 10;
+  second.learn(second.nowMs() - 50, 30);
+  expect(second.nowMs()).toBe(1070);
 });
