@@ -5,11 +5,11 @@
 import type { Grant, Leased, Params } from "../../core/client/methods.ts";
 import { Refused } from "../../core/client/refused.ts";
 import type { Scope } from "../../core/model/scopes.ts";
+import { toScope } from "../place/paths.ts";
 import { usage } from "./arguments.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { formatMoment, formatSpan } from "./durations.ts";
 import { Epochs } from "./epochs.ts";
-import { toScope } from "./paths.ts";
 import { type Reached, reaching } from "./reach.ts";
 import { safeLine, safeText } from "./render.ts";
 

@@ -15,6 +15,7 @@ import { applyChanges } from "../../core/model/patch.ts";
 import { diffTexts } from "../../core/model/text-diff.ts";
 import { type BaseBlock, onTop, planPush, type Step } from "../files/push.ts";
 import { readTextFile, writeTextFile } from "../files/text-file.ts";
+import { toFile } from "../place/paths.ts";
 import { usage } from "./arguments.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import {
@@ -25,7 +26,6 @@ import {
   Records,
   readDocument,
 } from "./doc-records.ts";
-import { toFile } from "./paths.ts";
 import { reaching, staying } from "./reach.ts";
 import { safeLine, safeText } from "./render.ts";
 

@@ -13,9 +13,9 @@ import type { Written } from "../../core/model/markpact.ts";
 import { applyChanges, invertChanges } from "../../core/model/patch.ts";
 import { type BaseBlock, likelyBase } from "../files/push.ts";
 import { writeTextFile } from "../files/text-file.ts";
+import { toFile } from "../place/paths.ts";
 import { findRepository } from "../place/repository.ts";
 import type { Command } from "./command.ts";
-import { toFile } from "./paths.ts";
 import { placeOf } from "./reach.ts";
 
 /** Versions that are looked at for a likely base. */

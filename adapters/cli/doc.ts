@@ -8,6 +8,7 @@ import type { BlockView } from "../../core/model/document-queries.ts";
 import { pathOf } from "../../core/model/markpact.ts";
 import { makeFolders, targetOf } from "../files/targets.ts";
 import { readTextFile, writeTextFile } from "../files/text-file.ts";
+import { toFile } from "../place/paths.ts";
 import { usage } from "./arguments.ts";
 import { changesText } from "./changes-text.ts";
 import { standardInput } from "./claims.ts";
@@ -15,7 +16,6 @@ import { type Command, exits, type Run } from "./command.ts";
 import { pullVerb, pushVerb, syncVerb } from "./doc-files.ts";
 import { documentId, Records, readDocument } from "./doc-records.ts";
 import { formatSpan } from "./durations.ts";
-import { toFile } from "./paths.ts";
 import { reaching } from "./reach.ts";
 import { safeLine, safeText, table } from "./render.ts";
 

@@ -2,11 +2,11 @@
  * The verbs of the ledger: tasks, what is next, notes on progress.
  */
 import type { Result } from "../../core/client/methods.ts";
+import { toScope } from "../place/paths.ts";
 import { usage } from "./arguments.ts";
 import { claimText } from "./claims.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { Epochs } from "./epochs.ts";
-import { toScope } from "./paths.ts";
 import { type Reached, reaching } from "./reach.ts";
 import { safeLine, table } from "./render.ts";
 import { sayEmpty, sayMore } from "./views.ts";

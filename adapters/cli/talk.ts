@@ -1,11 +1,12 @@
 /**
  * The verbs of talk: messages, inbox, requests, decisions, activity.
  */
+
+import { toFile } from "../place/paths.ts";
 import { usage } from "./arguments.ts";
 import { standardInput } from "./claims.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { formatSpan } from "./durations.ts";
-import { toFile } from "./paths.ts";
 import { reaching, staying } from "./reach.ts";
 import { safeLine, safeText, styled, table } from "./render.ts";
 import { sayEmpty, sayMore } from "./views.ts";

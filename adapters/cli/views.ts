@@ -2,9 +2,9 @@
  * The verbs that show what is: claims, waits, agents. They look on and leave no trace in the log.
  */
 import type { Scope } from "../../core/model/scopes.ts";
+import { toScope } from "../place/paths.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { formatSpan } from "./durations.ts";
-import { toScope } from "./paths.ts";
 import { type Reached, reaching } from "./reach.ts";
 import { table } from "./render.ts";
 
