@@ -3,7 +3,7 @@
  * memory, descriptors and what is on the disk are sampled, and must level off.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,6 +31,8 @@ export interface SoakOptions {
 export interface Sample {
   readonly atS: number;
   readonly rssMiB: number;
+  /** What the hub's heap and its buffers still held right after a full collection: what leaks rises here. */
+  readonly liveMiB: number;
   readonly descriptors: number;
   /** The newest snapshot: the state's size. */
   readonly stateKiB: number;
@@ -72,6 +74,12 @@ const RETENTION = {
   activitiesMax: 500,
   progressMax: 500,
 };
+
+/** Loaded into the hub: collects all garbage now and then, and writes down what is left, in bytes. */
+const PROBE = `require("node:worker_threads").isMainThread && setInterval(() => {
+  globalThis.gc();
+  require("node:fs").writeFileSync(process.env.MEMORY_FILE, JSON.stringify(process.memoryUsage()));
+}, 5000).unref();`;
 
 /** The library that makes the wall clock jump, and the clock it reads; `undefined` where it cannot be built. */
 class Clock {
@@ -189,8 +197,10 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const log = join(folder, "log", "log.db");
   const random = new Random(seed, "soak");
   const clock = Clock.in(folder);
-  const heap = heapMiB === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMiB}` };
-  const env = { ...clock?.env, ...heap };
+  const [probe, memory] = [join(folder, "probe.cjs"), join(folder, "memory")];
+  writeFileSync(probe, PROBE);
+  const heap = heapMiB === undefined ? "" : ` --max-old-space-size=${heapMiB}`;
+  const env = { ...clock?.env, NODE_OPTIONS: `--expose-gc --require ${probe}${heap}`, MEMORY_FILE: memory };
   const counts = { commands: 0, refused: 0, failed: 0, restarts: 0, kills: 0, jumps: 0, compactions: 0 };
   const report: SoakReport = { samples: [], counts, level: {}, wrong: [] };
   let hub = await HubProcess.start({ log, env });
@@ -210,6 +220,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       report.samples.push({
         atS: Math.round(nowMs / 1000),
         rssMiB,
+        liveMiB: liveMiB(memory),
         descriptors,
         ...sizes(join(folder, "log")),
         commands: counts.commands,
@@ -252,6 +263,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   return { ...report, level: levels(report.samples) };
 }
 
+function liveMiB(file: string): number {
+  try {
+    const { heapUsed, external } = JSON.parse(readFileSync(file, "utf8")) as NodeJS.MemoryUsage;
+    return (heapUsed + external) / 2 ** 20;
+  } catch {
+    return 0;
+  }
+}
+
 function sizes(folder: string): { readonly stateKiB: number; readonly diskMiB: number } {
   const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   const listed = (path: string): string[] => {
@@ -280,6 +300,7 @@ function levels(samples: readonly Sample[]): SoakReport["level"] {
   // What may be added besides a third: a hub that was just restarted, or a compaction that is due.
   for (const [field, slack] of [
     ["rssMiB", 60],
+    ["liveMiB", 10],
     ["descriptors", 20],
     ["stateKiB", 100],
     ["diskMiB", 30],

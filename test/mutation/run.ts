@@ -1,0 +1,105 @@
+/**
+ * `npm run mutants -- --seed N [--count 100] [--only ID,ID …]`: draws small bugs in core/model and core/engine by a
+ * seed, plants each in a copy of the tree and says which check caught it. Those that do not compile are drawn
+ * again. Ends with 1 when fewer than nine in ten are caught.
+ */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Random } from "../simulation/random.ts";
+import { record } from "../torture/record.ts";
+import { Copy, type Outcome } from "./checks.ts";
+import { type Mutant, mutantsOf, planted } from "./mutants.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    count: { type: "string", default: "100" },
+    /** Only these of the draw, by the number before each line. */
+    only: { type: "string" },
+  },
+});
+const count = Number(values.count);
+const only = values.only?.split(",").map(Number);
+
+const copy = new Copy();
+const texts = new Map<string, string>();
+for (const folder of ["core/model", "core/engine"]) {
+  for (const name of readdirSync(join(copy.folder, folder))) {
+    texts.set(`${folder}/${name}`, readFileSync(join(copy.folder, folder, name), "utf8"));
+  }
+}
+
+try {
+  await sound();
+  const drawn = shuffled([...texts].flatMap(([file, text]) => mutantsOf(file, text)));
+  const survived: string[] = [];
+  let tried = 0;
+  for (const [id, mutant] of drawn.entries()) {
+    if (only === undefined ? tried === count : !only.includes(id)) continue;
+    const by = await caughtBy(mutant);
+    if (by === undefined) continue;
+    tried++;
+    const line = `${id} ${mutant.file}:${mutant.line} ${mutant.what}`;
+    if (by === "") survived.push(line);
+    console.log(`${line}: ${by === "" ? "SURVIVED" : by}\n${by === "" ? shown(mutant) : ""}`.trimEnd());
+  }
+  console.log(["", ...survived].join("\n"));
+  console.log(`${tried - survived.length} of ${tried} caught`);
+  if (only === undefined) {
+    const share = `${tried - survived.length} of ${tried} caught`;
+    record(`mutants of core/model and core/engine, seed ${values.seed}, ${drawn.length} to draw from`, share);
+  }
+  process.exitCode = survived.length * 10 <= tried ? 0 : 1;
+} finally {
+  rmSync(copy.folder, { recursive: true, force: true });
+}
+
+/** Without a bug all checks pass: else what they say of one with a bug means nothing. */
+async function sound(): Promise<void> {
+  for (const check of ["compiles", "simulation", "everything"] as const) {
+    const { ok, said, ms } = await copy[check]();
+    console.log(`without a bug: ${check} ${ok ? "passes" : "FAILS"} in ${(ms / 1000).toFixed(1)} s`);
+    if (!ok) throw new Error(said);
+  }
+}
+
+/** What caught it: "" nothing, `undefined` the compiler. */
+async function caughtBy(mutant: Mutant): Promise<string | undefined> {
+  const path = join(copy.folder, mutant.file);
+  const text = texts.get(mutant.file) as string;
+  writeFileSync(path, planted(text, mutant));
+  try {
+    if (!(await copy.compiles()).ok) return undefined;
+    const checks: readonly (readonly [string, () => Promise<Outcome>])[] = [
+      ["tests nearby", () => copy.nearest(mutant.file)],
+      ["simulation", () => copy.simulation()],
+      ["tests", () => copy.everything()],
+    ];
+    for (const [name, check] of checks) {
+      const { ok, said } = await check();
+      if (!ok) return `${name}: ${said}`;
+    }
+    return "";
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+function shown(mutant: Mutant): string {
+  const before = (texts.get(mutant.file) as string).split("\n");
+  const after = planted(texts.get(mutant.file) as string, mutant).split("\n");
+  const from = before.findIndex((line, i) => line !== after[i]);
+  const removed = before.slice(from, from + Math.max(1, before.length - after.length + 1));
+  return [...removed.map((line) => `    - ${line.trim()}`), `    + ${after[from]?.trim()}`].join("\n");
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const random = new Random(Number(values.seed), "mutants");
+  const left = [...items];
+  for (let i = left.length - 1; i > 0; i--) {
+    const j = random.between(0, i);
+    [left[i], left[j]] = [left[j] as T, left[i] as T];
+  }
+  return left;
+}
