@@ -72,7 +72,7 @@ function split(given: string): { head: string; tail: string } {
 }
 
 /** The path with every link on its way followed, also where its last parts do not exist yet. */
-function followed(path: string, hops = 40): string {
+export function followed(path: string, hops = 40): string {
   try {
     return realpathSync(path);
   } catch {
@@ -101,7 +101,7 @@ function inside(path: string, root: string, given: string): string {
 }
 
 /** A literal path as a pattern: each special character as a class of its own. */
-function literal(name: string): string {
+export function literal(name: string): string {
   return name.replace(/[*?[{}]/g, "[$&]");
 }
 
