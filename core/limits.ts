@@ -255,6 +255,49 @@ export const limits = {
   brokerQueuedBytesMax: 4 * MiB,
   brokerSessionsMax: 1000,
 
+  // Hooks.
+  /** What a host may tell in one hook; results of tools come with it, and are not looked at. */
+  hookBodyBytesMax: 4 * MiB,
+  /** Hooks answered at once; each holds its body. */
+  hookRequestsMax: 64,
+  /** Sessions of hosts that are remembered; the one longest silent is forgotten first. */
+  hookSessionsMax: 1000,
+  /** A session of a host that is silent for so long is left: well before it would be kept alive from here. */
+  hookRestMs: 30 * SECOND,
+  /** How long a decision waits for the hub altogether: hosts go on without one after a few seconds. */
+  hookCallMs: 1500,
+  /** Hooks remembered to know their second registration, and how close that one follows where uses have no id. */
+  hookRepeatsMax: 4096,
+  hookRepeatMs: 2 * SECOND,
+  /** The lease of what is claimed by editing; of files that everybody edits. */
+  hookLeaseMs: 10 * MINUTE,
+  hookHotLeaseMs: 2 * MINUTE,
+  /** Files one automatic claim gathers before the next begins: each that joins writes all of them down. */
+  hookClaimFilesMax: 128,
+  /** Bytes of what a session is told at its start: at most as many tokens. */
+  hookStatusBytesMax: 2500,
+  /** Bytes of messages put before an agent at once, and of one of them. */
+  hookMailBytesMax: 8 * KiB,
+  hookMessageBytesMax: 3 * KiB,
+  hookMessagesMax: 20,
+  /** Files named in one report. */
+  hookReportFiles: 10,
+  /** An edit of the same file by the same agent is recorded this often. */
+  hookActivityMs: MINUTE,
+  /** What git may take and tell when it is asked which files changed. */
+  hookLookMs: 2 * SECOND,
+  hookLookBytesMax: 2 * MiB,
+  hookLookFilesMax: 5000,
+  /** How long a command waits for the look before it. */
+  hookLookWaitMs: 250,
+  /** Changed files that are held against claims one by one. */
+  hookEffectsMax: 200,
+  /** The configuration of hooks in a repository. */
+  hookConfigBytesMax: 64 * KiB,
+  hookRulesMax: 100,
+  /** Events kept beside the log while no hub runs; what comes when it is full is dropped. */
+  hookSpoolBytesMax: MiB,
+
   // The client.
   /** Silence after which a client lets itself be heard: well within `idleAfterMs`. */
   heartbeatMs: 45 * SECOND,
