@@ -35,6 +35,8 @@ export type FailureCode =
   | "hub.timeout"
   /** Too much is waiting; nothing was done. */
   | "busy"
+  /** A program of this machine that was needed is missing, or failed. */
+  | "program.failed"
   | "usage";
 
 /** An error whose code is stable and whose fields are typed by use. */

@@ -298,6 +298,22 @@ export const limits = {
   /** Events kept beside the log while no hub runs; what comes when it is full is dropped. */
   hookSpoolBytesMax: MiB,
 
+  // Git.
+  /** What one run of git may print, and how long it may take: a repository of a million files lists in both. */
+  gitOutputBytesMax: 128 * MiB,
+  gitMs: 60 * SECOND,
+  /** How long a git hook may hold up a commit; then the commit goes on unchecked, and says so. */
+  gitHookMs: 20 * SECOND,
+  /** Claims remembered with their branch and base, for all agents and worktrees of a log; the oldest go first. */
+  gitClaimsKept: 1000,
+  /** Worktrees and branches compared with one another, and the pairs of them that git is asked to merge. */
+  gitSidesMax: 64,
+  gitPairsMax: 1000,
+  /** Runs of git at one time: more only wait for the disk. */
+  gitRunsAtOnce: 4,
+  /** Claims whose meeting others is looked for. */
+  gitMeetingsMax: 1000,
+
   // The client.
   /** Silence after which a client lets itself be heard: well within `idleAfterMs`. */
   heartbeatMs: 45 * SECOND,

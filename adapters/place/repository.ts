@@ -3,12 +3,12 @@
  * repository share. Found by looking at files, because starting git would cost more than the whole command.
  */
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 
 export interface Repository {
   /**
-   * Root of the worktree, links resolved; outside git the folder that holds `.holdfast`, or the working
-   * directory.
+   * Root of the worktree, links resolved; in a bare repository its folder; outside git the folder that holds
+   * `.holdfast`, or the working directory.
    */
   readonly root: string;
   /** Folder of the log and of what stands beside it. */
@@ -27,6 +27,7 @@ export function findRepository(cwd: string): Repository {
     if (common !== undefined) {
       return { root: folder, folder: join(common, "holdfast"), gitCommonDir: common };
     }
+    if (isBare(folder)) return { root: folder, folder: join(folder, "holdfast"), gitCommonDir: folder };
     if (isFolder(join(folder, OUTSIDE_GIT))) return { root: folder, folder: join(folder, OUTSIDE_GIT) };
     if (dirname(folder) === folder) return { root: start, folder: join(start, OUTSIDE_GIT) };
   }
@@ -51,6 +52,12 @@ function commonDirOf(dotGit: string): string | undefined {
   } catch {
     return real(gitDir);
   }
+}
+
+/** A repository without a worktree of its own; its worktrees, if any, share its log. */
+function isBare(folder: string): boolean {
+  if (basename(folder) === ".git" || !existsSync(join(folder, "HEAD"))) return false;
+  return isFolder(join(folder, "objects")) && isFolder(join(folder, "refs"));
 }
 
 function isFolder(path: string): boolean {
