@@ -332,6 +332,28 @@ export const limits = {
    * A follower this close to the others is sent what it lacks; one further behind reads pages of the log.
    */
   followNearEntries: 1024,
+
+  // MCP: what a model reads has a price, and its host asks without keeping a connection.
+  /** Longest wait for a claim or an answer, and for any answer at all: hosts give up after a minute. */
+  mcpWaitMsMax: 45 * SECOND,
+  mcpCallMs: 55 * SECOND,
+  /** Characters of one text that is shown to a model; the whole stands in the structured content. */
+  mcpTextMax: 32_000,
+  /** Rows of one list that is shown to a model unless it asks for more. */
+  mcpRows: 20,
+  /** Grants whose epochs one server remembers. */
+  mcpEpochsMax: 1000,
+  /** Resources one reader may watch, and how long changes are gathered before it is told. */
+  mcpWatchedMax: 256,
+  mcpGatherMs: 200,
+  /** Streams of changes one agent may have open at once over HTTP. */
+  mcpStreamsMax: 32,
+  /** Agents whose sessions are kept open between requests, and for how long after the last. */
+  mcpVisitorsMax: 256,
+  mcpVisitorIdleMs: 5 * MINUTE,
+  /** Sessions of older protocol revisions, which hosts rarely end. */
+  mcpSessionsMax: 1000,
+  mcpSessionIdleMs: HOUR,
 } as const;
 
 /** What `session.open` tells its client. */
