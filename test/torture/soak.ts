@@ -75,11 +75,14 @@ const RETENTION = {
   progressMax: 500,
 };
 
-/** Loaded into the hub: collects all garbage now and then, and writes down what is left, in bytes. */
+/**
+ * Loaded into the hub: collects all garbage now and then, and writes down what is left, in bytes. Rarely, so that what
+ * the process takes is what it would take without.
+ */
 const PROBE = `require("node:worker_threads").isMainThread && setInterval(() => {
   globalThis.gc();
   require("node:fs").writeFileSync(process.env.MEMORY_FILE, JSON.stringify(process.memoryUsage()));
-}, 5000).unref();`;
+}, Number(process.env.MEMORY_MS)).unref();`;
 
 /** The library that makes the wall clock jump, and the clock it reads; `undefined` where it cannot be built. */
 class Clock {
@@ -200,7 +203,12 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const [probe, memory] = [join(folder, "probe.cjs"), join(folder, "memory")];
   writeFileSync(probe, PROBE);
   const heap = heapMiB === undefined ? "" : ` --max-old-space-size=${heapMiB}`;
-  const env = { ...clock?.env, NODE_OPTIONS: `--expose-gc --require ${probe}${heap}`, MEMORY_FILE: memory };
+  const env = {
+    ...clock?.env,
+    NODE_OPTIONS: `--expose-gc --require ${probe}${heap}`,
+    MEMORY_FILE: memory,
+    MEMORY_MS: String(Math.max(2000, Math.min(30_000, minutes * 1000))),
+  };
   const counts = { commands: 0, refused: 0, failed: 0, restarts: 0, kills: 0, jumps: 0, compactions: 0 };
   const report: SoakReport = { samples: [], counts, level: {}, wrong: [] };
   let hub = await HubProcess.start({ log, env });
