@@ -314,6 +314,25 @@ export const limits = {
   /** Claims whose meeting others is looked for. */
   gitMeetingsMax: 1000,
 
+  // Hooks: what a host's payload, and the command in it, can make a reader hold or do.
+  /** Paths of one use of a tool; as many as one claim may have. */
+  hookPathsMax: 512,
+  /** Characters of one path before it is known to be inside a worktree: what systems allow. */
+  hookPathMax: 4096,
+  /** Uses of tools in one batch. */
+  hookToolsMax: 256,
+  /** Characters of a shell command that are read, and of a patch. */
+  hookCommandMax: 256 * KiB,
+  hookPatchMax: MiB,
+  /** Characters of one text for an agent or person: hosts cut or spill longer ones. */
+  hookTextMax: 10_000,
+  /** Commands inside commands (`bash -c`, `$(…)`): each level is read once more. */
+  shellDepthMax: 8,
+  /** Words and operators of one command. */
+  shellTokensMax: 20_000,
+  /** Words one word may unfold to, by braces and variables. */
+  shellWordsMax: 64,
+
   // The client.
   /** Silence after which a client lets itself be heard: well within `idleAfterMs`. */
   heartbeatMs: 45 * SECOND,

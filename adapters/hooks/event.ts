@@ -24,6 +24,10 @@ export interface ToolUse {
   readonly paths: readonly string[];
   /** What a shell is to run. */
   readonly command?: string;
+  /** Where a shell runs it, when not in the event's `cwd`; absolute, or relative to that. */
+  readonly cwd?: string;
+  /** More stood there than the bounds let through: there may be other paths, or more of the command. */
+  readonly isCut?: true;
 }
 
 /** What a hook tells. */
