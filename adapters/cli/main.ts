@@ -23,7 +23,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       return name === undefined ? exits.usage : exits.ok;
     }
     if (name === "--version" || name === "-V" || name === "version") {
-      const { version } = await import("./version.ts");
+      const { version } = await import("../place/version.ts");
       out.data({ version }, () => version);
       return exits.ok;
     }
