@@ -61,8 +61,8 @@ interface Position {
   rows: number;
 }
 
-/** The next entries after the position, at most a page; empty when there are none up to `through`. */
-function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): readonly Entry[] {
+/** The next rows after the position, at most a page, each checked; empty when there are none up to `through`. */
+function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): readonly StoredRow[] {
   return db.view(() => {
     const page = db.page(at.cursor, through, at.rows);
     const horizon = db.horizon();
@@ -75,11 +75,9 @@ function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): read
       return [];
     }
     let link = at.link ?? db.linkBefore(first.first - 1);
-    const entries: Entry[] = [];
     let bytes = 0;
     for (const row of page) {
       checkLink(db.file, link, row, () => db.holes());
-      for (const entry of rowEntries(db.file, row)) if (entry.seq > at.cursor) entries.push(entry);
       bytes += row.bytes.length;
       link = row;
     }
@@ -87,7 +85,7 @@ function nextPage(db: SqliteFile, url: string, at: Position, through: Seq): read
     at.link = { seq: link.seq, hash: link.hash };
     const fitting = Math.floor((limits.logPageBytes * page.length) / Math.max(1, bytes));
     at.rows = Math.max(1, Math.min(limits.logPageRowsMax, fitting, at.rows * 4));
-    return entries;
+    return page;
   });
 }
 
@@ -102,21 +100,23 @@ export async function* readEntries(
   through: Seq,
 ): AsyncGenerator<readonly Entry[]> {
   const at: Position = { cursor: after, link: undefined, rows: 64 };
+  let entries: Entry[] = [];
   while (at.cursor < through) {
     const db = connection();
-    let entries: readonly Entry[];
+    let page: readonly StoredRow[];
     try {
-      entries = nextPage(db, url, at, through);
-      // Single-entry rows make small pages at first; give more at once.
-      while (entries.length > 0 && entries.length < TOGETHER && at.cursor < through) {
-        const more = nextPage(db, url, at, through);
-        if (more.length === 0) break;
-        entries = entries.concat(more);
-      }
+      page = nextPage(db, url, at, through);
     } catch (error) {
       throw storageFailure(db.file, error);
     }
-    if (entries.length === 0) return;
-    yield entries;
+    if (page.length === 0) break;
+    // Row by row: what was unpacked and is not yet used must be carried through every collection.
+    for (const row of page) {
+      for (const entry of rowEntries(db.file, row)) if (entry.seq > after) entries.push(entry);
+      if (entries.length < TOGETHER) continue;
+      yield entries;
+      entries = [];
+    }
   }
+  if (entries.length > 0) yield entries;
 }

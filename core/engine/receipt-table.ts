@@ -1,5 +1,5 @@
 /**
- * The table of receipts: a value in many versions over one native map.
+ * The table of receipts: a value in many versions over one native store.
  *
  * Representation: all versions share one store, which is as the newest of them wants it. Any other
  * version knows the steps from itself to a neighbour nearer to that one, and when it is asked the
@@ -10,22 +10,12 @@
 import type { Edit } from "../model/map.ts";
 import type { Receipt } from "./receipts.ts";
 
-/** When a submission was answered: the order in which receipts are forgotten. */
-export interface Answered {
-  readonly key: string;
-  /** The entry that answered it. */
-  readonly seq: number;
-  readonly atMs: number;
+interface Step {
+  readonly kind: "open" | "answer" | "forget";
+  readonly receipt: Receipt;
+  /** What waited for this answer. */
+  readonly before: Receipt | undefined;
 }
-
-type Step =
-  | {
-      readonly kind: "set";
-      readonly key: string;
-      readonly before: Receipt | undefined;
-      readonly after: Receipt | undefined;
-    }
-  | { readonly kind: "push" | "shift"; readonly answered: Answered };
 
 /** The way from one version to the next nearer to the newest. */
 interface Way {
@@ -38,29 +28,78 @@ interface Way {
 /** Places freed at the front of the queue before it is cut. */
 const CUT_MIN = 4096;
 
-class Store {
-  readonly byKey = new Map<string, Receipt>();
-  queue: (Answered | undefined)[] = [];
-  first = 0;
+/** Receipts by agent, then by submission. */
+type Index = Map<string, Map<string, Receipt>>;
 
-  take(step: Step, forward: boolean): void {
-    if (step.kind === "set") {
-      const receipt = forward ? step.after : step.before;
-      if (receipt === undefined) this.byKey.delete(step.key);
-      else this.byKey.set(step.key, receipt);
-    } else if (step.kind === "push") {
-      if (forward) this.queue.push(step.answered);
-      else this.queue.pop();
-    } else if (forward) this.shift();
-    else if (this.first > 0) this.queue[--this.first] = step.answered;
-    else this.queue.unshift(step.answered);
+class Store {
+  /** Those that were answered, in that order, from `first` on. */
+  queue: (Receipt | undefined)[] = [];
+  first = 0;
+  readonly waiting: Index = new Map();
+  /** All of them; made when first asked for, since a bulk fold asks for none. */
+  private index: Index | undefined;
+
+  find(agent: string, id: string): Receipt | undefined {
+    return this.indexed().get(agent)?.get(id);
   }
 
-  private shift(): void {
+  take({ kind, receipt, before }: Step, forward: boolean): void {
+    if (kind === "open") {
+      if (forward) this.open(receipt);
+      else this.unopen(receipt);
+    } else if (kind === "answer") {
+      if (forward) this.answer(receipt, before);
+      else this.unanswer(receipt, before);
+    } else if (forward) this.forget();
+    else this.unforget(receipt);
+  }
+
+  open(receipt: Receipt): void {
+    put(this.waiting, receipt);
+    if (this.index !== undefined) put(this.index, receipt);
+  }
+
+  answer(receipt: Receipt, before: Receipt | undefined): void {
+    if (before !== undefined) drop(this.waiting, before);
+    this.queue.push(receipt);
+    if (this.index !== undefined) put(this.index, receipt);
+  }
+
+  forget(): void {
+    const receipt = this.queue[this.first] as Receipt;
+    if (this.index !== undefined) drop(this.index, receipt);
     this.queue[this.first++] = undefined;
     if (this.first < CUT_MIN || this.first * 2 < this.queue.length) return;
     this.queue = this.queue.slice(this.first);
     this.first = 0;
+  }
+
+  private unopen(receipt: Receipt): void {
+    drop(this.waiting, receipt);
+    if (this.index !== undefined) drop(this.index, receipt);
+  }
+
+  private unanswer(receipt: Receipt, before: Receipt | undefined): void {
+    this.queue.pop();
+    if (before !== undefined) put(this.waiting, before);
+    if (this.index === undefined) return;
+    if (before === undefined) drop(this.index, receipt);
+    else put(this.index, before);
+  }
+
+  private unforget(receipt: Receipt): void {
+    if (this.first > 0) this.queue[--this.first] = receipt;
+    else this.queue.unshift(receipt);
+    if (this.index !== undefined) put(this.index, receipt);
+  }
+
+  private indexed(): Index {
+    if (this.index !== undefined) return this.index;
+    const index: Index = new Map();
+    for (const own of this.waiting.values()) for (const receipt of own.values()) put(index, receipt);
+    for (let at = this.first; at < this.queue.length; at++) put(index, this.queue[at] as Receipt);
+    this.index = index;
+    return index;
   }
 }
 
@@ -83,10 +122,10 @@ export class ReceiptTable {
   }
 
   /** A table with these receipts; `answered` is in order. */
-  static of(known: Iterable<readonly [string, Receipt]>, answered: readonly Answered[]): ReceiptTable {
+  static of(waiting: Iterable<Receipt>, answered: Receipt[]): ReceiptTable {
     const store = new Store();
-    for (const [key, receipt] of known) store.byKey.set(key, receipt);
-    store.queue = [...answered];
+    for (const receipt of waiting) store.open(receipt);
+    store.queue = answered;
     return new ReceiptTable(store, undefined, undefined);
   }
 
@@ -105,8 +144,18 @@ export class ReceiptTable {
     return next;
   }
 
-  get(key: string): Receipt | undefined {
-    return this.entered().store.byKey.get(key);
+  /** The same under an edit, for who gives this one up: it must not be used any more. */
+  moved(edit: Edit): ReceiptTable {
+    return this === ReceiptTable.empty ? this : new ReceiptTable(this.entered().store, edit, undefined);
+  }
+
+  get(agent: string, id: string): Receipt | undefined {
+    return this.entered().store.find(agent, id);
+  }
+
+  /** The receipt of a submission that waits for its answer. */
+  waiting(agent: string, id: string): Receipt | undefined {
+    return this.entered().store.waiting.get(agent)?.get(id);
   }
 
   /** How many were answered and are not forgotten. */
@@ -116,44 +165,45 @@ export class ReceiptTable {
   }
 
   /** The longest answered. */
-  get oldest(): Answered | undefined {
+  get oldest(): Receipt | undefined {
     const { queue, first } = this.entered().store;
     return queue[first];
   }
 
-  /** Only on what `under` gave. */
-  set(key: string, receipt: Receipt): void {
-    this.step({ kind: "set", key, before: this.store.byKey.get(key), after: receipt });
+  /** Remembers what waits for its answer. Only on what `under` gave. */
+  open(receipt: Receipt): void {
+    this.#note("open", receipt, undefined);
+    this.store.open(receipt);
   }
 
-  /** Only on what `under` gave. */
-  push(answered: Answered): void {
-    this.step({ kind: "push", answered });
+  /** Remembers what was answered; `before`: as what it waited. Only on what `under` gave. */
+  answer(receipt: Receipt, before?: Receipt): void {
+    this.#note("answer", receipt, before);
+    this.store.answer(receipt, before);
   }
 
   /** Forgets the longest answered. Only on what `under` gave. */
-  shift(): void {
+  forget(): void {
     const { oldest } = this;
     if (oldest === undefined) return;
-    const { key } = oldest;
-    this.step({ kind: "set", key, before: this.store.byKey.get(key), after: undefined });
-    this.step({ kind: "shift", answered: oldest });
+    this.#note("forget", oldest, undefined);
+    this.store.forget();
   }
 
   /** Those that wait for their answer. */
-  open(): (readonly [string, Receipt])[] {
-    return [...this.entered().store.byKey].filter(([, receipt]) => receipt.open === true);
+  opened(): Receipt[] {
+    return [...this.entered().store.waiting.values()].flatMap((own) => [...own.values()]);
   }
 
   /** Those that were answered, in order. */
-  answered(): Answered[] {
+  answered(): Receipt[] {
     const { queue, first } = this.entered().store;
-    return queue.slice(first) as Answered[];
+    return queue.slice(first) as Receipt[];
   }
 
-  private step(step: Step): void {
-    this.from?.deref()?.way?.steps.push(step);
-    this.store.take(step, true);
+  /** Lets the version it was made from know the step, if anybody holds that. */
+  #note(kind: Step["kind"], receipt: Receipt, before: Receipt | undefined): void {
+    this.from?.deref()?.way?.steps.push({ kind, receipt, before });
   }
 
   /** Brings the store to this version, and turns the ways it came. */
@@ -170,4 +220,15 @@ export class ReceiptTable {
     }
     return this;
   }
+}
+
+function put(index: Index, receipt: Receipt): void {
+  const own = index.get(receipt.agent);
+  if (own === undefined) index.set(receipt.agent, new Map([[receipt.id, receipt]]));
+  else own.set(receipt.id, receipt);
+}
+
+function drop(index: Index, { agent, id }: Receipt): void {
+  const own = index.get(agent);
+  if (own?.delete(id) === true && own.size === 0) index.delete(agent);
 }

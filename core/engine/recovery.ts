@@ -58,18 +58,20 @@ async function foldOn(log: EventLog, from: Fold): Promise<Fold> {
   const head = await log.head();
   if (head === 0) return emptyFold;
   const bulk = head - from.seq > BULK_ENTRIES;
-  let fold = bulk ? unindexed(from) : settled(from);
   // One edit for all of it: nobody else sees what is between.
   const edit = new Edit();
+  let fold = bulk ? unindexed(from, edit) : settled(from);
   for await (const entries of log.read(from.seq)) fold = foldAll(fold, entries, edit);
   return settled(fold);
 }
 
-/** Without the indexes, so that a bulk fold need not keep them. */
-function unindexed(fold: Fold): Fold {
+/** Without the indexes, so that a bulk fold need not keep them; the fold given is used no more. */
+function unindexed(fold: Fold, edit: Edit): Fold {
   const { claims, waits } = fold.state;
+  const { receipts } = fold;
   return {
     ...fold,
+    receipts: { ...receipts, table: receipts.table.moved(edit) },
     state: {
       ...fold.state,
       claims: { ...claims, index: undefined, shared: undefined, across: undefined },

@@ -279,7 +279,7 @@ export class Sequencer {
   /** How to answer a submission that was seen before, or that may have been (SU1, SU2, SU3, SU5). */
   private remembered(key: string, item: Proposal, batch: Batch): (() => void) | undefined {
     const { table, floor } = batch.fold.receipts;
-    const receipt = table.get(key);
+    const receipt = table.get(item.agent, item.id);
     const refused = batch.refused.get(key) ?? this.refused.get(key);
     const seen = receipt ?? refused;
     if (seen !== undefined && seen.digest !== item.digest) {
@@ -287,11 +287,11 @@ export class Sequencer {
       const reused = refuse("submission.reused", { submission: item.id, ...seq });
       return () => item.settle({ ok: false, ...reused });
     }
-    if (receipt?.open) return () => this.wait(key, item.settle);
+    if (receipt?.answered === 0) return () => this.wait(key, item.settle);
     if (receipt !== undefined) {
-      const { seq, closed } = receipt;
+      const { seq, answered } = receipt;
       const { agent, id, settle } = item;
-      const repeat = closed === undefined ? { seq } : { seq: closed, closes: { agent, submission: id } };
+      const repeat = seq === answered ? { seq } : { seq: answered, closes: { agent, submission: id } };
       return () => this.options.repeat({ ...repeat, id, settle });
     }
     const isOld = item.sentAfter !== undefined && item.sentAfter < floor;

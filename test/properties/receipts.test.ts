@@ -21,17 +21,21 @@ const step = fc.record({
   key: fc.constantFrom(...keys),
 });
 
-function same(table: ReceiptTable, plain: Plain): void {
-  expect(table.answered().map(({ key }) => key)).toEqual(plain.queue);
+function same(table: ReceiptTable, plain: Plain, asked: boolean): void {
+  expect(table.answered().map(({ id }) => id)).toEqual(plain.queue);
   expect(table.size).toBe(plain.queue.length);
-  for (const key of keys) expect(table.get(key)).toEqual(plain.byKey.get(key));
-  expect(new Map(table.open())).toEqual(new Map([...plain.byKey].filter(([, { open }]) => open)));
+  if (asked) for (const key of keys) expect(table.get("ann", key)).toEqual(plain.byKey.get(key));
+  const waiting = [...plain.byKey.values()].filter(({ answered }) => answered === 0);
+  expect(new Set(table.opened())).toEqual(new Set(waiting));
+  for (const key of keys) {
+    expect(table.waiting("ann", key)).toEqual(waiting.find(({ id }) => id === key));
+  }
 }
 
 describe("the table of receipts", () => {
   it("keeps every version, whichever is asked or changed next", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, asked) => {
         let edit = new Edit();
         const kept: { table: ReceiptTable; plain: Plain; edit: Edit | undefined }[] = [
           { table: ReceiptTable.empty, plain: { byKey: new Map(), queue: [] }, edit: undefined },
@@ -47,23 +51,26 @@ describe("the table of receipts", () => {
           const table = from.table.under(under);
           const byKey = new Map(from.plain.byKey);
           const queue = [...from.plain.queue];
-          const receipt: Receipt = what === "open" ? { digest: "x", seq, open: true } : { digest: "x", seq };
+          const before = byKey.get(key);
           if (what === "forget") {
             const oldest = queue.shift();
             if (oldest !== undefined) byKey.delete(oldest);
-            table.shift();
-          } else {
+            table.forget();
+          } else if (before === undefined || (what === "answer" && before.answered === 0)) {
+            // A submission is opened once and answered once.
+            const answered = what === "open" ? 0 : seq;
+            const receipt: Receipt = { agent: "ann", id: key, digest: "x", seq, answered, atMs: answered };
             byKey.set(key, receipt);
-            table.set(key, receipt);
-            if (what === "answer") {
+            if (what === "open") table.open(receipt);
+            else {
+              table.answer(receipt, before);
               queue.push(key);
-              table.push({ key, seq, atMs: seq });
             }
           }
           // What was made under this very edit has changed in place: it is not to be used any more.
           if (table === from.table) kept.splice(at, 1);
           kept.push({ table, plain: { byKey, queue }, edit: under });
-          for (const one of kept) same(one.table, one.plain);
+          for (const one of kept) same(one.table, one.plain, asked);
         }
       }),
       { numRuns: 400 },

@@ -35,14 +35,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: "receipts are left out of the snapshot",
     file: "core/engine/receipts.ts",
-    find: "for (const { key, seq, atMs } of table.answered()) rows.push",
-    put: 'for (const { key, seq, atMs } of table.answered()) if (key === "") rows.push',
+    find: "const answered = table.answered();",
+    put: "const answered = table.answered().slice(0, 0);",
   },
   {
     name: "open receipts are left out of the snapshot",
     file: "core/engine/receipts.ts",
-    find: "for (const [key, receipt] of table.open()) rows.push",
-    put: "for (const [key, receipt] of table.open()) if (receipt.seq < 0) rows.push",
+    find: "for (const receipt of table.opened()) rows.push",
+    put: "for (const receipt of table.opened()) if (receipt.seq < 0) rows.push",
   },
   {
     name: "a cursor is off by one when a follower reads from the log",
@@ -115,7 +115,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: "the floor of the receipts is forgotten",
     file: "core/engine/receipts.ts",
-    find: "floor = oldest.seq;",
+    find: "floor = oldest.answered;",
     put: "floor = 0;",
   },
   {
