@@ -188,3 +188,6 @@ async function write(folder: string, plays: readonly Play[]): Promise<void> {
 
 await write(`claude-${VERSIONS.claude}`, playClaude);
 await write(`codex-${VERSIONS.codex}`, playCodex);
+// As the house formats its files.
+const biome = fileURLToPath(new URL("../../node_modules/.bin/biome", import.meta.url));
+execFileSync(biome, ["format", "--write", target], { stdio: "ignore" });
