@@ -20,6 +20,7 @@ const verbs = [
   "help",
   "ledger",
   "lock",
+  "mcp",
   "past",
   "refusals",
   "resources",
@@ -35,6 +36,7 @@ const pieces = {
   "direct-look": "adapters/cli/direct-look.ts",
   "direct-status": "adapters/cli/direct-status.ts",
   "direct-act": "adapters/cli/direct-act.ts",
+  "mcp-desk": "adapters/mcp/desk.ts",
   connect: "adapters/node/connect.ts",
   transports: "transports/index.ts",
 };

@@ -16,9 +16,9 @@ import type { Command } from "./command.ts";
 
 /**
  * `look`: reads, and leaves no trace in the log. `act`: speaks as the agent. `operate`: speaks as an
- * operator.
+ * operator. `attend`: speaks as the agent, which is here for as long as the way is open.
  */
-export type Mode = "look" | "act" | "operate";
+export type Mode = "look" | "act" | "operate" | "attend";
 
 /** What `session.open` is told. */
 export type Opening = SessionParams<"session.open">;
@@ -163,7 +163,7 @@ function openingOf({ args, env }: Command, mode: Mode): Opening {
   return {
     agent: beside ? `operator/${who}` : who,
     ...(token ? { token } : {}),
-    ...(mode === "look" ? { observe: true } : { oneShot: true }),
+    ...(mode === "look" ? { observe: true } : mode === "attend" ? {} : { oneShot: true }),
     ...(mode === "operate" ? { role: "operator" } : {}),
   };
 }
@@ -193,7 +193,8 @@ async function throughHub<C extends { close(): Promise<void> }>(
   return undefined;
 }
 
-async function visitHub(url: string, opening: Opening): Promise<Caller> {
+/** Opens a session with the hub at a url for a few calls. */
+export async function visitHub(url: string, opening: Opening): Promise<Caller> {
   const { token, agent } = opening;
   const told = { agent, ...(token === undefined ? {} : { token }) };
   const dial = /^ws:/i.test(url)

@@ -328,6 +328,14 @@ export const verbs: { readonly [name: string]: Verb } = {
     examples: [["holdfast bench claim", ""]],
     load: async () => (await import("./bench.ts")).benchVerb,
   },
+  mcp: {
+    takes: "",
+    arity: none,
+    about: "serves tools and resources to a model's host, as MCP over standard input and output",
+    options: [WORKTREE],
+    examples: [["claude mcp add holdfast -- npx -y holdfast mcp", "a host starts it by itself"]],
+    load: async () => (await import("./mcp.ts")).mcpVerb,
+  },
   call: {
     takes: "METHOD [JSON]",
     arity: { min: 1, max: 2 },

@@ -26,13 +26,26 @@ export function hostAgent(prefix: string, session: string): string {
  * session, which is the same for every command given in one terminal.
  */
 export function whoAmI(as: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
+  return namedAgent(as, env) ?? shellAgent(env);
+}
+
+/** The same where it was said, or a host's session tells it; `undefined` where only the shell would. */
+export function namedAgent(as: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   if (as !== undefined) return as;
   if (env.HOLDFAST_AGENT !== undefined && env.HOLDFAST_AGENT !== "") return env.HOLDFAST_AGENT;
   for (const [name, prefix] of HOSTS) {
     const session = env[name];
     if (session !== undefined && session !== "") return hostAgent(prefix, session);
   }
-  return shellAgent(env);
+  return undefined;
+}
+
+/** A name for what one process started, the same for as long as that lives: `PREFIX-PID-xxxx`. */
+export function parentAgent(prefix: string): string {
+  const { ppid } = process;
+  const started = processStat(String(ppid))?.[19];
+  const mark = started === undefined ? "" : `-${fingerprint(`${bootId()} ${ppid} ${started}`).slice(0, 4)}`;
+  return `${prefix}-${ppid}${mark}`;
 }
 
 /** `USER-SESSION-xxxx`: the last part tells sessions apart that were given the same number at other times. */
@@ -41,13 +54,16 @@ function shellAgent(env: NodeJS.ProcessEnv): string {
   const session = processStat("self")?.[3];
   const started = session === undefined ? undefined : processStat(session)?.[19];
   if (session === undefined || started === undefined) return `${user}-${process.ppid}`;
-  let boot = "";
+  return `${user}-${session}-${fingerprint(`${bootId()} ${session} ${started}`).slice(0, 4)}`;
+}
+
+/** Without it two boots may give one name; the epochs still tell them apart. */
+function bootId(): string {
   try {
-    boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
+    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
   } catch {
-    // Without it two boots may give one name; the epochs still tell them apart.
+    return "";
   }
-  return `${user}-${session}-${fingerprint(`${boot} ${session} ${started}`).slice(0, 4)}`;
 }
 
 /**
