@@ -1,8 +1,16 @@
 /**
- * `/hooks/HOST` of a hub: takes what a host's hook tells and answers in the host's own words.
+ * `POST /hooks/HOST` of a hub: takes what a host's hook tells and answers in the host's own words. Whatever
+ * comes in, the host can go on: what is not understood is answered by an empty object.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client, ClientOptions } from "../../core/client/client.ts";
+import { limits } from "../../core/limits.ts";
+import { answerOf } from "./answer.ts";
+import type { HookAnswer } from "./event.ts";
+import { Guard } from "./guard.ts";
+import { hostNamed } from "./hosts.ts";
+import { type Environment, normalise } from "./normalise.ts";
+import type { Sender } from "./sessions.ts";
 
 /** What the desk needs of its hub. */
 export interface HookHost {
@@ -10,15 +18,100 @@ export interface HookHost {
   report(what: string, error: unknown): void;
 }
 
+/** Headers of a command hook: that it is one, and what matters of its environment, as JSON. */
+export const COMMAND_HEADER = "holdfast-hook";
+export const ENVIRONMENT_HEADER = "holdfast-env";
+
+const SILENCE: HookAnswer = { stdout: "", stderr: "", exitCode: 0 };
+
 /** Opens the desk. */
-export function openHookDesk(_host: HookHost): {
+export function openHookDesk(host: HookHost): {
   take(request: IncomingMessage, response: ServerResponse): Promise<void>;
   close(): Promise<void>;
 } {
+  const guard = new Guard(
+    (visitor) => host.connect(visitor),
+    (what, error) => host.report(what, error),
+  );
+  let open = 0;
   return {
-    async take(_request, response) {
-      response.writeHead(404).end();
+    async take(request, response) {
+      if (request.method !== "POST") {
+        response.writeHead(405, { allow: "POST" }).end();
+        return;
+      }
+      const name = hostNamed(/^\/hooks\/([a-z]{1,20})(?:\?|$)/.exec(request.url ?? "")?.[1] ?? "");
+      if (name === undefined) {
+        response.writeHead(404).end();
+        return;
+      }
+      let answer = SILENCE;
+      if (open < limits.hookRequestsMax) {
+        open += 1;
+        try {
+          const env = environmentOf(request);
+          const event = normalise(name, await payloadOf(request), env);
+          if (event !== undefined) answer = answerOf(event, await guard.judge(event, senderOf(request, env)));
+        } catch (error) {
+          host.report(`/hooks/${name}`, error);
+        } finally {
+          open -= 1;
+        }
+      }
+      reply(request, response, answer);
     },
-    async close() {},
+    close: () => guard.close(),
+  };
+}
+
+/** Over HTTP the answer is the host's; a command is told what to print and how to end. */
+function reply(request: IncomingMessage, response: ServerResponse, answer: HookAnswer): void {
+  const isCommand = request.headers[COMMAND_HEADER] !== undefined;
+  const body = isCommand ? JSON.stringify(answer) : answer.stdout === "" ? "{}" : answer.stdout;
+  const bytes = Buffer.from(body);
+  response.writeHead(200, {
+    "content-type": "application/json",
+    "content-length": bytes.length,
+    // A body that was not read to its end makes the connection useless.
+    ...(request.complete ? {} : { connection: "close" }),
+  });
+  response.end(bytes);
+}
+
+/** The payload; `undefined` for what is too large or no JSON. */
+async function payloadOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limits.hookBodyBytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function environmentOf(request: IncomingMessage): Environment {
+  const told = request.headers[ENVIRONMENT_HEADER];
+  if (typeof told !== "string") return {};
+  try {
+    const said: unknown = JSON.parse(Buffer.from(told, "base64url").toString("utf8"));
+    if (typeof said !== "object" || said === null) return {};
+    return Object.fromEntries(Object.entries(said).filter(([, value]) => typeof value === "string"));
+  } catch {
+    return {};
+  }
+}
+
+function senderOf({ headers }: IncomingMessage, env: Environment): Sender {
+  const token = /^Bearer (\S{1,500})$/i.exec(headers.authorization ?? "")?.[1];
+  const header = headers["holdfast-agent"];
+  const agent = env.HOLDFAST_AGENT ?? (typeof header === "string" ? header : "");
+  return {
+    ...(token === undefined ? {} : { token }),
+    ...(agent === "" || agent.startsWith("$") ? {} : { agent }),
   };
 }
