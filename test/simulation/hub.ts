@@ -87,8 +87,10 @@ export class Hub {
     if (!process.alive) return;
     const { judge } = this.options;
     judge.note(() => `      ${process.name} reports ${what}: ${String(error)}`);
-    if (what === "stopped" && error instanceof Failure && error.code === "log.horizon") {
-      // It stood still while others dropped what it had not read: it says so and is started anew.
+    const ends = error instanceof Failure && ["log.horizon", "log.unusable"].includes(error.code);
+    if (what === "stopped" && ends) {
+      // It stood still while others dropped what it had not read, or its disk gave nothing back: it says so and
+      // is started anew.
       this.options.loop.at(0, undefined, () => {
         if (this.process === process) this.crash(false);
         this.start(500);

@@ -62,12 +62,17 @@ export class Disk {
     return this.entries.length;
   }
 
-  /** Waits for the write lock. */
-  lock(log: SimLog): Promise<void> {
-    return new Promise((go) => {
-      this.queue.push({ log, go });
-      this.next();
-    });
+  /** Waits for the write lock, and calls `go` with it. */
+  lock(log: SimLog, go: () => void): void {
+    this.queue.push({ log, go });
+    this.next();
+  }
+
+  /** Waits for it no longer; `false`: it was had. */
+  giveUp(go: () => void): boolean {
+    const at = this.queue.findIndex((waiting) => waiting.go === go);
+    if (at >= 0) this.queue.splice(at, 1);
+    return at >= 0;
   }
 
   /** The append is on its way to the disk. */
@@ -168,6 +173,7 @@ export class SimLog implements EventLog {
 
   async head(): Promise<number> {
     await this.wait(1);
+    this.readable();
     return this.disk.head;
   }
 
@@ -192,7 +198,7 @@ export class SimLog implements EventLog {
     if (faults.full > 0 && disk.fullUntilMs > this.loop.nowMs) {
       throw new Failure("log.full", "No room.", { fields: { retryAfterMs: 1000 } });
     }
-    await disk.lock(this);
+    await this.locked();
     if (!process.alive) await new Promise(() => {});
     if (disk.head !== after) {
       disk.finish(this, false);
@@ -220,6 +226,7 @@ export class SimLog implements EventLog {
     await this.wait(2);
     let cursor = after;
     do {
+      this.readable();
       const { horizon } = this.disk;
       if (cursor < horizon) throw new Failure("log.horizon", "Dropped.", { fields: { seq: horizon } });
       const upTo = Math.min(head, cursor + this.random.between(1, 300));
@@ -291,6 +298,26 @@ export class SimLog implements EventLog {
   async close(): Promise<void> {
     this.wakes.clear();
     this.disk.handles.delete(this);
+  }
+
+  /** Resolves with the write lock; fails, certainly without effect, when others keep it for too long. */
+  private locked(): Promise<void> {
+    const { disk, random, faults } = this;
+    const patient = !random.happens(faults.busy);
+    return new Promise((resolve, reject) => {
+      const go = () => resolve();
+      disk.lock(this, go);
+      if (patient) return;
+      this.loop.at(random.between(20, 400), this.process, () => {
+        const busy = new Failure("busy", "Others write.", { fields: { retryAfterMs: 1000 } });
+        if (disk.giveUp(go)) reject(busy);
+      });
+    });
+  }
+
+  /** The disk may not give back what is on it, for once. */
+  private readable(): void {
+    if (this.random.happens(this.faults.unreadable)) throw new Failure("log.unusable", "It cannot be read.");
   }
 
   private wait(upToMs: number): Promise<void> {
