@@ -21,6 +21,11 @@ export function hostAgent(prefix: string, session: string): string {
   return `${prefix}-${plain ? session.slice(0, 13) : fingerprint(session)}`;
 }
 
+/** The name of an agent's subagent. */
+export function subagentOf(agent: string, subagent: string): string {
+  return `${agent}/${/^[A-Za-z0-9_-]{1,64}$/.test(subagent) ? subagent : fingerprint(subagent)}`;
+}
+
 /**
  * The name under which to act: `--as`, else HOLDFAST_AGENT, else the host's session, else the shell's
  * session, which is the same for every command given in one terminal.
@@ -33,6 +38,11 @@ export function whoAmI(as: string | undefined, env: NodeJS.ProcessEnv = process.
 export function namedAgent(as: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   if (as !== undefined) return as;
   if (env.HOLDFAST_AGENT !== undefined && env.HOLDFAST_AGENT !== "") return env.HOLDFAST_AGENT;
+  const { CODEX_SESSION_ID: session = "", CODEX_THREAD_ID: thread = "" } = env;
+  if (session !== "" && thread !== "" && session !== thread) {
+    // The thread of a subagent; its hooks say the session and, as the subagent, the thread.
+    return subagentOf(hostAgent("codex", session), thread);
+  }
   for (const [name, prefix] of HOSTS) {
     const session = env[name];
     if (session !== undefined && session !== "") return hostAgent(prefix, session);

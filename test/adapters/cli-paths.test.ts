@@ -194,6 +194,11 @@ describe("who is speaking", () => {
     expect(host).toMatch(/^claude-/);
     expect(whoAmI(undefined, { CLAUDE_CODE_SESSION_ID: id, SHLVL: "3" })).toBe(host);
     expect(whoAmI(undefined, { CODEX_THREAD_ID: "a b\n" })).toMatch(/^codex-[0-9a-f]{12}$/);
+    const session = "01a1f9f7-17ab-7c81-9ae5-8ea9664355ae";
+    const thread = "01a1f9f7-1b40-7dc3-ae88-d64d1e54198a";
+    const codex = (id: string) => whoAmI(undefined, { CODEX_SESSION_ID: session, CODEX_THREAD_ID: id });
+    expect(codex(session)).toBe("codex-01a1f9f7-17ab");
+    expect(codex(thread), "a subagent's shell").toBe(`codex-01a1f9f7-17ab/${thread}`);
     expect(whoAmI(undefined, { USER: "ann" })).toMatch(/^ann-\d+/);
     expect(whoAmI(undefined, { USER: "ann" })).toBe(whoAmI(undefined, { USER: "ann" }));
   });
