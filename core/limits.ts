@@ -233,6 +233,15 @@ export const limits = {
   feedFilesMax: 4,
   feedPollMs: 100,
 
+  // A hub in the background.
+  /** What it says, in one file, with one older kept beside it. */
+  hubWordsBytesMax: MiB,
+  /** How long it may take to answer after it was started, and to end after it was told to. */
+  hubStartMs: 20 * SECOND,
+  hubStopMs: 15 * SECOND,
+  /** How long one hook may take while doctor fires it: longer than any host waits for one. */
+  probeMs: 15 * SECOND,
+
   // The broker.
   /**
    * Bytes that may wait for one client before publishing waits for it; twice what a session may have

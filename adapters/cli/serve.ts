@@ -8,21 +8,26 @@ import type { Hub } from "../node/hub.ts";
 import { serve } from "../node/hub.ts";
 import { tokenVerifier } from "../node/tokens.ts";
 import { removeHubFile, writeHubFile } from "../place/hub-file.ts";
+import { version } from "../place/version.ts";
 import { type Command, exits, type Run } from "./command.ts";
-import { placeOf } from "./reach.ts";
+import { type Place, placeOf } from "./reach.ts";
 import { type Output, safeLine } from "./render.ts";
+import { hookPort } from "./setup-terms.ts";
+import { appendWords } from "./words-file.ts";
 
 /** Where a hub listens unless told otherwise; a taken port is replaced by a free one. */
-const DEFAULTS = ["ws://127.0.0.1:4653", "mqtt://127.0.0.1:4654"] as const;
+const WEB_PORT = 4653;
+const BROKER = "mqtt://127.0.0.1:4654";
 
-export const serveVerb: Run = async (command) => {
+export const serveVerb: Run = async (given) => {
+  const command = speakingTo(given);
   const { args, out, cwd } = command;
   const place = placeOf(command);
   const where = args.text("log") ?? command.env.HOLDFAST_LOG ?? "";
   const inMemory = where.startsWith("memory:");
   const tokenFile = args.text("token-file");
   const settings = settingsOf(command);
-  const { feed: feedPlan, ...ways } = planOf(command, place.folder, inMemory);
+  const { feed: feedPlan, ...ways } = planOf(command, place, inMemory);
   const hub = await serve({
     log: inMemory ? where : `sqlite:${place.file}`,
     open: {
@@ -50,10 +55,19 @@ export const serveVerb: Run = async (command) => {
   }
 };
 
+/** The same command, its words going to a file where it runs in the background. */
+function speakingTo(command: Command): Command {
+  const words = command.args.text("words");
+  if (words === undefined) return command;
+  const file = resolve(command.cwd, words);
+  const say = (line: string): void => appendWords(file, line);
+  return { ...command, out: { json: false, say, data: (_, people) => say(people().replaceAll("\n", ", ")) } };
+}
+
 /** Leaves word of where the hub listens. Where no file can be written it serves all the same. */
 function tellOthers({ engine, urls }: Hub, folder: string, out: Output): void {
   try {
-    writeHubFile(folder, { pid: process.pid, hub: engine.hub, log: engine.state().log.log, urls });
+    writeHubFile(folder, { pid: process.pid, hub: engine.hub, log: engine.state().log.log, urls, version });
   } catch (error) {
     out.say(`Commands will need --hub to find this hub: ${safeLine((error as Error).message)}.`);
   }
@@ -70,7 +84,7 @@ interface Plan {
 }
 
 /** Everything, where nothing is named; else what is named. */
-function planOf({ args, cwd }: Command, folder: string, inMemory: boolean): Plan {
+function planOf({ args, cwd }: Command, { folder, repository }: Place, inMemory: boolean): Plan {
   const named = args.list("listen");
   const spool = args.text("spool");
   const file = args.text("feed");
@@ -79,8 +93,11 @@ function planOf({ args, cwd }: Command, folder: string, inMemory: boolean): Plan
   const usualSpool = usual && spool === undefined && !args.flag("no-spool");
   const feeds = file !== undefined ? [resolve(cwd, file)] : usual ? [join(folder, "feed.ndjson")] : [];
   const [feed] = args.flag("no-feed") ? [] : feeds;
+  // The hooks of a repository are posted to a port of its own, which its hub tries first.
+  const ofHooks = folder === repository.folder && !inMemory ? hookPort(repository.root) : undefined;
+  const web = `ws://127.0.0.1:${args.integer("port") ?? ofHooks ?? WEB_PORT}`;
   return {
-    listen: [...(named ?? DEFAULTS), ...spools],
+    listen: [...(named ?? [web, BROKER]), ...spools],
     alsoListen: usualSpool ? [`ndjson:${join(folder, "spool")}`] : [],
     anyPort: named === undefined,
     ...(feed === undefined ? {} : { feed: { file: feed, asked: file !== undefined } }),

@@ -12,6 +12,8 @@ export interface HubFile {
   /** Id of the log it serves. */
   readonly log: string;
   readonly urls: readonly string[];
+  /** Version of the program that serves. */
+  readonly version?: string;
 }
 
 /** Where it stands, given the log's folder. */
@@ -58,7 +60,9 @@ function isHubFile(said: unknown): said is HubFile {
   );
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of that number, whoever's it is. */
+export function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -26,6 +26,8 @@ export interface VisitOptions {
 export interface Caller {
   /** Id of the log. */
   readonly log: string;
+  /** Id of the hub; absent: there is none between. */
+  readonly hub?: string;
   /** The newest entry that is known of. */
   readonly seq: number;
   readonly durable: string;
@@ -63,6 +65,7 @@ type Wire = {
 
 class Visit implements Caller {
   log = "";
+  hub = "";
   seq = 0;
   durable = "full";
   readonly #options: VisitOptions;
@@ -79,6 +82,7 @@ class Visit implements Caller {
     try {
       const welcome = (await wire.ask("session.open", opening)) as Welcome;
       this.log = welcome.log;
+      this.hub = welcome.hub;
       this.durable = welcome.durable;
       this.seq = Math.max(this.seq, welcome.seq);
     } catch (error) {
