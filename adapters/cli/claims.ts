@@ -66,7 +66,7 @@ export function acquireParams({ args }: Command, scope: Scope | undefined) {
 type AcquireParams = Params<"claim.acquire">;
 
 /** Extends the grant that is remembered, if it still stands; else asks for a new one. */
-async function acquire({ args }: Command, reached: Reached, params: AcquireParams): Promise<Grant> {
+export async function acquire({ args }: Command, reached: Reached, params: AcquireParams): Promise<Grant> {
   const given = args.integer("epoch");
   const { client } = reached;
   const known = new Epochs(reached).recall(params.claim);

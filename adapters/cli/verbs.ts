@@ -4,6 +4,7 @@
  */
 import type { Verb } from "./command.ts";
 import { docVerbs } from "./doc-verbs.ts";
+import { gitVerbs } from "./git-verbs.ts";
 import { EPOCH, LIMIT, NOTE, none, one, PATHS, SHARED, TTL, WAIT, WORKTREE } from "./options.ts";
 import { planVerbs } from "./plan-verbs.ts";
 
@@ -225,6 +226,7 @@ export const verbs: { readonly [name: string]: Verb } = {
   },
   ...planVerbs,
   ...docVerbs,
+  ...gitVerbs,
   who: {
     takes: "",
     arity: none,
