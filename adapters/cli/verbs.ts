@@ -7,9 +7,11 @@ import { docVerbs } from "./doc-verbs.ts";
 import { gitVerbs } from "./git-verbs.ts";
 import { EPOCH, LIMIT, NOTE, none, one, PATHS, SHARED, TTL, WAIT, WORKTREE } from "./options.ts";
 import { planVerbs } from "./plan-verbs.ts";
+import { setupVerbs } from "./setup-verbs.ts";
 
 /** Every verb, in the order of the help. */
 export const verbs: { readonly [name: string]: Verb } = {
+  ...setupVerbs,
   serve: {
     takes: "",
     arity: none,
@@ -37,6 +39,13 @@ export const verbs: { readonly [name: string]: Verb } = {
       },
       { name: "no-feed", kind: "flag", about: "write none" },
       { name: "feed-full", kind: "flag", about: "show direct messages in it" },
+      {
+        name: "port",
+        kind: "integer",
+        value: "N",
+        about: "of WebSocket and HTTP, tried first; else the one `init` gave this repository, else 4653",
+      },
+      { name: "words", kind: "text", value: "FILE", about: "say what there is to say in this bounded file" },
       {
         name: "token-file",
         kind: "text",
