@@ -41,6 +41,22 @@ export interface Model {
   close(): Promise<void>;
 }
 
+/** What a conversation's use of a tool was answered, as its last request tells; `undefined` when it was not. */
+export function resultOf(model: Model, id: string): string | undefined {
+  const body = model.asked.findLast(({ mark, text }) => mark !== "" && text.includes(id))?.body;
+  const items = [...(body?.messages ?? []).flatMap(({ content }: Item) => content), ...(body?.input ?? [])];
+  const found = items.find(
+    (item) => item?.tool_use_id === id || (item?.call_id === id && /output$/.test(item.type)),
+  );
+  const said = found?.content ?? found?.output;
+  return said === undefined || typeof said === "string" ? said : JSON.stringify(said);
+}
+
+/** How often a text stands in the last request of a conversation, which holds all that was said in it. */
+export function timesHeard(model: Model, mark: string, text: string): number {
+  return (model.of(mark).at(-1)?.text ?? "").split(text).length - 1;
+}
+
 /** Starts a model. A conversation past its last step is told `done`. */
 export async function openModel(script: Script): Promise<Model> {
   const asked: Asked[] = [];
@@ -118,4 +134,5 @@ function markOf(body: { tools?: unknown[]; messages?: Item[]; input?: Item[] }, 
 interface Item {
   readonly role?: string;
   readonly type?: string;
+  readonly content?: unknown;
 }

@@ -119,7 +119,7 @@ export function codexEnv(home: string, env: NodeJS.ProcessEnv = {}): NodeJS.Proc
 }
 
 /** What a program needs to run at all, and nothing by which it might take part in what runs around the test. */
-function bare(): NodeJS.ProcessEnv {
+export function bare(): NodeJS.ProcessEnv {
   const kept = ["PATH", "LANG", "TMPDIR", "TERM", "SHELL", "USER", "LOGNAME"];
   const env = Object.fromEntries(
     kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),

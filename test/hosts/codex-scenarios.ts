@@ -1,0 +1,169 @@
+/**
+ * What is shown with Codex, and with both hosts side by side.
+ */
+import { join } from "node:path";
+import { resultOf, timesHeard } from "./model.ts";
+import {
+  bobHolds,
+  edit,
+  FREE,
+  HELD,
+  must,
+  mustBe,
+  mustEnd,
+  mustRefuse,
+  patch,
+  read,
+  type Scenario,
+  shell,
+  update,
+} from "./scenario.ts";
+
+/** Codex. */
+export const codexScenarios: readonly Scenario[] = [
+  {
+    shows: "Codex, control: the same patch and command where nobody holds the file",
+    async run(stage) {
+      const model = await stage.play({
+        main: [{ use: [update(HELD, "held", "taken")] }, { use: [shell(`sed -i s/taken/gone/ ${HELD}`)] }],
+      });
+      mustEnd(await stage.codex());
+      mustBe(stage.read(HELD), "gone\n", `${HELD} (${resultOf(model, "call_main_1_1")})`);
+      mustBe(await stage.holderOf(HELD), await stage.agentOf("codex"), `holder of ${HELD}`);
+      return "both changed it, and it was claimed";
+    },
+  },
+  {
+    shows: "Codex: apply_patch on a held file refused, alone, among others, moved, deleted",
+    async run(stage) {
+      await bobHolds(stage);
+      const model = await stage.play({
+        main: [
+          { use: [update(HELD, "held", "taken")] },
+          {
+            use: [
+              patch("*** Add File: src/new.ts", "+n", `*** Update File: ${HELD}`, "@@", "-held", "+taken"),
+            ],
+          },
+          { use: [patch("*** Update File: src/moved.ts", `*** Move to: ${HELD}`, "@@", "-moved", "+taken")] },
+          { use: [patch(`*** Delete File: ${HELD}`)] },
+          { use: [update(FREE, "free", "mine")] },
+        ],
+      });
+      mustEnd(await stage.codex());
+      for (const step of [1, 2, 3, 4]) {
+        const result = resultOf(model, `call_main_${step}_1`);
+        mustRefuse(result, `patch ${step}`);
+      }
+      mustBe(stage.read(HELD), "held\n", HELD);
+      mustBe(stage.read("src/moved.ts"), "moved\n", "src/moved.ts");
+      mustBe(stage.read(FREE), "mine\n", `${FREE} (${resultOf(model, "call_main_5_1")})`);
+      mustBe(await stage.holderOf(FREE), await stage.agentOf("codex"), `holder of ${FREE}`);
+      return "4 refused, file unchanged; a free file passed and was claimed";
+    },
+  },
+  {
+    shows: "Codex: sed -i, a redirection in a folder and apply_patch in a shell refused",
+    async run(stage) {
+      await bobHolds(stage);
+      const lines = ["*** Begin Patch", "*** Update File: held.ts", "@@", "-held", "+taken", "*** End Patch"];
+      const model = await stage.play({
+        main: [
+          { use: [shell(`sed -i s/held/taken/ ${HELD}`)] },
+          { use: [shell("echo taken > held.ts", { workdir: "src" })] },
+          { use: [shell(`cd src && apply_patch <<'EOF'\n${lines.join("\n")}\nEOF\n`)] },
+        ],
+      });
+      mustEnd(await stage.codex());
+      for (const step of [1, 2, 3]) mustRefuse(resultOf(model, `call_main_${step}_1`), `command ${step}`);
+      mustBe(stage.read(HELD), "held\n", HELD);
+      return "3 refused, file unchanged";
+    },
+  },
+  {
+    shows: "Codex: a message sent while the turn runs is heard in that turn, once",
+    async run(stage) {
+      const model = await stage.play({
+        main: [
+          { use: [shell("true")] },
+          {
+            before: async () => {
+              await stage.must("send", await stage.agentOf("codex"), "the schema has changed");
+            },
+            use: [shell("true")],
+          },
+          { use: [shell("true")] },
+        ],
+      });
+      mustEnd(await stage.codex());
+      const heardAt = model.of("main").findIndex(({ text }) => text.includes("the schema has changed"));
+      mustBe(heardAt, 2, "request in which it was heard first");
+      mustBe(timesHeard(model, "main", "the schema has changed"), 1, "times heard");
+      return "after the tool that ran meanwhile";
+    },
+  },
+  {
+    shows: "Codex: a message at Stop holds the turn once, and never again",
+    async run(stage) {
+      const sends = (text: string) => async () => {
+        await stage.must("send", await stage.agentOf("codex"), text);
+      };
+      const model = await stage.play({
+        main: [
+          { before: sends("one more thing"), say: "finished" },
+          { before: sends("and another"), say: "finished again" },
+        ],
+      });
+      mustEnd(await stage.codex());
+      mustBe(model.of("main").length, 2, "requests to the model");
+      mustBe(timesHeard(model, "main", "one more thing"), 1, "times heard");
+      return "held once; the second message waits for the next turn";
+    },
+  },
+  {
+    shows: "doctor finds hooks that Codex does not trust, and they really do not run",
+    async run(stage) {
+      await bobHolds(stage);
+      const model = await stage.play({ main: [{ use: [update(HELD, "held", "taken")] }] });
+      stage.knowFolder();
+      const before = await stage.holdfast("doctor", "--host", "codex");
+      mustBe(before.code, 1, `exit code of doctor (${before.out}${before.err})`);
+      must(
+        /trust/i.test(before.out + before.err),
+        `doctor does not speak of trust: ${before.out}${before.err}`,
+      );
+      mustEnd(await stage.codex({ isTrusted: false }));
+      mustBe(stage.read(HELD), "taken\n", `${HELD}, unguarded (${resultOf(model, "call_main_1_1")})`);
+      return "exit code 1; meanwhile the patch went through";
+    },
+  },
+  {
+    shows: "doctor is content once the hooks are trusted",
+    async run(stage) {
+      await stage.play({ main: [{ use: [shell("true")] }] });
+      mustEnd(await stage.codex());
+      const after = await stage.holdfast("doctor", "--host", "codex");
+      mustBe(after.code, 0, `exit code of doctor (${after.out}${after.err})`);
+      return "exit code 0";
+    },
+  },
+  {
+    shows: "two vendors: what Claude Code edits, Codex may not",
+    async run(stage) {
+      await stage.play({
+        main: [
+          { use: [read(join(stage.repo, FREE))] },
+          { use: [edit(join(stage.repo, FREE), "free", "hers")] },
+        ],
+      });
+      mustEnd(await stage.claude("acceptEdits"));
+      const claude = await stage.agentOf("claude");
+      const model = await stage.play({ main: [{ use: [update(FREE, "hers", "his")] }] });
+      mustEnd(await stage.codex());
+      const result = resultOf(model, "call_main_1_1") ?? "";
+      must(result.includes(`held by ${claude}`), `Codex was not refused: ${result}`);
+      mustBe(stage.read(FREE), "hers\n", FREE);
+      return `refused, with ${claude} as the holder`;
+    },
+  },
+];

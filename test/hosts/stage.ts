@@ -1,0 +1,177 @@
+/**
+ * A stage for one scenario: a repository made by git in which `holdfast init` was run, its hub in the background,
+ * a colleague called bob at the command line, a scripted model, and the hosts in a home of their own.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { trustHooks } from "./codex-trust.ts";
+import type { Hosts } from "./install.ts";
+import { type Model, openModel, type Script } from "./model.ts";
+import { bare, configureCodex, type Ended, runClaude, runCodex } from "./run-host.ts";
+
+const program = fileURLToPath(new URL("../../dist/bin/holdfast.js", import.meta.url));
+
+/** What a command of Holdfast came to. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever was answered
+  readonly json: any;
+}
+
+/** Runs one scenario's hosts. */
+export class Stage {
+  readonly hosts: Hosts;
+  readonly folder = realpathSync(mkdtempSync(join(tmpdir(), "holdfast-stage-")));
+  readonly repo = join(this.folder, "repo");
+  readonly home = join(this.folder, "home");
+  #model: Model | undefined;
+
+  constructor(hosts: Hosts) {
+    this.hosts = hosts;
+  }
+
+  /** Makes the repository, runs `init` for both hosts and starts the hub. */
+  async set(files: { readonly [name: string]: string }): Promise<void> {
+    mkdirSync(this.home);
+    const bin = join(this.folder, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
+    chmodSync(join(bin, "holdfast"), 0o755);
+    for (const [name, text] of Object.entries(files)) this.file(name, text);
+    const git = (...args: string[]) => execFileSync("git", args, { cwd: this.repo, env: this.env() });
+    git("init", "-q", "-b", "main");
+    await this.must("init", "--host", "claude", "codex");
+    git("add", "-A");
+    git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "first");
+    await this.must("up");
+  }
+
+  /** Lets the model play, from its first step. */
+  async play(script: Script): Promise<Model> {
+    await this.#model?.close();
+    this.#model = await openModel(script);
+    return this.#model;
+  }
+
+  get model(): Model {
+    if (this.#model === undefined) throw new Error("no model plays");
+    return this.#model;
+  }
+
+  /** Runs Claude Code in print mode. */
+  claude(
+    mode: string,
+    args: readonly string[] = [],
+    more: { env?: NodeJS.ProcessEnv; input?: string } = {},
+  ): Promise<Ended> {
+    return runClaude({
+      program: this.hosts.claude,
+      home: this.home,
+      cwd: this.repo,
+      model: this.model.url,
+      prompt: "[[main]] go",
+      mode,
+      args,
+      ...more,
+      env: { ...this.env(), ...more.env },
+    });
+  }
+
+  /** Runs Codex, which trusts the folder, and its hooks too unless told otherwise. */
+  async codex(
+    options: { readonly isTrusted?: boolean; readonly args?: readonly string[] } = {},
+  ): Promise<Ended> {
+    this.knowFolder();
+    if (options.isTrusted !== false) {
+      const trusted = await trustHooks(this.hosts.codex, this.home, this.repo);
+      if (trusted === 0) throw new Error("Codex lists no hook of this folder");
+    }
+    return runCodex({
+      program: this.hosts.codex,
+      home: this.home,
+      cwd: this.repo,
+      prompt: "[[main]] go",
+      args: ["--sandbox", "workspace-write", ...(options.args ?? [])],
+      env: this.env(),
+    });
+  }
+
+  /** Codex's configuration: the model, and that this folder is trusted. */
+  knowFolder(): void {
+    configureCodex(this.home, this.model.url, [this.repo]);
+  }
+
+  /** Runs a command of Holdfast, as bob. */
+  holdfast(...args: string[]): Promise<Ran> {
+    return new Promise((resolve) => {
+      const options = { cwd: this.repo, env: { ...this.env(), HOLDFAST_AGENT: "bob" }, timeout: 30_000 };
+      execFile(process.execPath, [program, ...args], options, (error, out, err) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+        resolve(Object.defineProperty({ code, out, err }, "json", { get: () => JSON.parse(out) }) as Ran);
+      });
+    });
+  }
+
+  /** The same, which must succeed. */
+  async must(...args: string[]): Promise<Ran> {
+    const ran = await this.holdfast(...args);
+    if (ran.code !== 0)
+      throw new Error(`holdfast ${args.join(" ")} ended with ${ran.code}: ${ran.err}${ran.out}`);
+    return ran;
+  }
+
+  /** The newest agent of a host that takes part. */
+  async agentOf(host: "claude" | "codex"): Promise<string> {
+    const { items } = (await this.must("who", "--json")).json as {
+      items: { agent: string; joinedAtMs: number }[];
+    };
+    const found = items.filter(({ agent }) => agent.startsWith(`${host}-`) && !agent.includes("/"));
+    const newest = found.sort((a, b) => b.joinedAtMs - a.joinedAtMs)[0]?.agent;
+    if (newest === undefined) throw new Error(`no agent of ${host} takes part`);
+    return newest;
+  }
+
+  /** Who holds a file. */
+  async holderOf(path: string): Promise<string | undefined> {
+    const worktree = this.repo;
+    const asked = JSON.stringify({ worktree, files: [path] });
+    const { items } = (await this.must("call", "claims.covering", asked)).json as {
+      items: { holder: string }[];
+    };
+    return items[0]?.holder;
+  }
+
+  file(name: string, text: string): void {
+    mkdirSync(dirname(join(this.repo, name)), { recursive: true });
+    writeFileSync(join(this.repo, name), text);
+  }
+
+  read(name: string): string {
+    return readFileSync(join(this.repo, name), "utf8");
+  }
+
+  /** Stops the hub and the model, and leaves nothing behind. */
+  async strike(): Promise<void> {
+    await this.#model?.close();
+    await this.holdfast("down");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  env(): NodeJS.ProcessEnv {
+    const env = bare();
+    return { ...env, HOME: this.home, PATH: `${join(this.folder, "bin")}${delimiter}${env.PATH ?? ""}` };
+  }
+}
