@@ -1,7 +1,8 @@
 /**
  * Doctor looks at what runs: this program, the log, the hub, git's hooks.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { version } from "../place/version.ts";
 import { type Check, reasonOf } from "./check.ts";
 import { isMissing, type Place, visitHub } from "./reach.ts";
@@ -131,7 +132,34 @@ function atPort(urls: readonly string[], port: number): Check {
 }
 
 /** Git's hooks, which keep a commit from taking what another holds. */
-export async function checkGit({ repository }: Place): Promise<readonly Check[]> {
-  if (repository.gitCommonDir === undefined) return [];
-  return [];
+export async function checkGit({ repository }: Place, env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
+  const { gitCommonDir, root } = repository;
+  if (gitCommonDir === undefined) return [];
+  const todo = "holdfast git install";
+  try {
+    const { Git } = await import("../git/git.ts");
+    const { hooks } = await import("../git/hook-text.ts");
+    const { hooksPlace } = await import("../git/hooks.ts");
+    const { folder } = await hooksPlace(new Git(root, env), gitCommonDir, env);
+    const has = (hook: string): boolean => /^# >>> holdfast/m.test(textOf(join(folder, hook)));
+    const missing = Object.keys(hooks).filter((hook) => !has(hook));
+    if (missing.length === 0) {
+      return [{ check: "git", status: "ok", said: `git's hooks are installed in ${folder}` }];
+    }
+    const all = missing.length === Object.keys(hooks).length;
+    const said = all
+      ? "no hooks of git are installed: a commit may take in what another agent holds"
+      : `hooks of git are missing: ${missing.join(", ")}`;
+    return [{ check: "git", status: all ? "warn" : "broken", said, todo }];
+  } catch (error) {
+    return [{ check: "git", status: "unknown", said: reasonOf(error) }];
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
 }

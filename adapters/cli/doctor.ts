@@ -30,7 +30,7 @@ export const doctorVerb: Run = async (command) => {
   checks.push(...checkFiles(place, meant));
   checks.push(...(await checkFiring(command, place, meant, hub.standing)));
   if (named === undefined) checks.push(...othersInUse(root, env, setUp));
-  checks.push(...(await checkGit(place)));
+  checks.push(...(await checkGit(place, env)));
   const ok = !checks.some(({ status }) => status === "broken");
   out.data({ ok, root, checks }, () => checksText(checks));
   if (!ok) out.say("Something is broken: see what to do above.");

@@ -6,7 +6,7 @@ import { type Hooks, hookPart, memberPart } from "./json-part.ts";
 import type { JsonObject } from "./json-text.ts";
 import { openCodeMark, openCodePlugin } from "./opencode-plugin.ts";
 import { hashMarks, markdownMarks, markedBlock, ownFile, type Part } from "./part.ts";
-import { hookLine, isHookOfOurs, isToolServerOfOurs, type Runner, toolServer } from "./runner.ts";
+import { hookLine, isHookOfOurs, isToolServerOfOurs, type Runner, startLine, toolServer } from "./runner.ts";
 import { agentsLines, skillMark, skillText } from "./texts.ts";
 
 /** What the parts depend on. */
@@ -34,6 +34,8 @@ export interface HostSetup {
   parts(terms: Terms): readonly Part[];
 }
 
+/** A session may begin before the hub has come up. */
+const START_SECONDS = 30;
 const EDITS = "Edit|Write|MultiEdit|NotebookEdit|Bash";
 
 /** One group of handlers for each event. */
@@ -81,13 +83,14 @@ const claude: HostSetup = {
       timeout: 5,
     };
     const told: JsonObject = { type: "command", command: hookLine(terms.runner, "claude"), timeout: 10 };
+    const started = { ...told, command: startLine(terms.runner, "claude"), timeout: START_SECONDS };
     return [
       hookPart({
         path: this.hookFile,
         about: "hooks of Claude Code",
         isOurs: isHookOfOurs,
         hooks: {
-          ...grouped({ SessionStart: {} }, told),
+          ...grouped({ SessionStart: {} }, started),
           ...grouped(
             {
               UserPromptSubmit: {},
@@ -125,8 +128,13 @@ const codex: HostSetup = {
   parts({ runner }) {
     const { command, args } = toolServer(runner);
     const handler: JsonObject = { type: "command", command: hookLine(runner, "codex"), timeout: 10 };
+    const started: JsonObject = {
+      ...handler,
+      command: startLine(runner, "codex"),
+      commandWindows: startLine(runner, "codex", " &"),
+      timeout: START_SECONDS,
+    };
     const events = {
-      SessionStart: {},
       UserPromptSubmit: {},
       PreToolUse: { matcher: "Edit|Write|Bash" },
       PostToolUse: { matcher: "Edit|Write|Bash" },
@@ -140,7 +148,7 @@ const codex: HostSetup = {
         path: this.hookFile,
         about: "hooks of Codex",
         isOurs: isHookOfOurs,
-        hooks: grouped(events, handler),
+        hooks: { ...grouped({ SessionStart: {} }, started), ...grouped(events, handler) },
       }),
       markedBlock(
         ".codex/config.toml",
@@ -165,21 +173,15 @@ const copilot: HostSetup = {
   hookFile: ".github/hooks/holdfast.json",
   skills: ".agents",
   parts(terms) {
-    const line = hookLine(terms.runner, "copilot");
-    const handler: JsonObject = {
+    const handlerOf = (line: string, timeoutSec: number): JsonObject => ({
       type: "command",
       bash: `${line} || exit 0`,
       powershell: `${line}; exit 0`,
-      timeoutSec: 10,
-    };
-    const events = [
-      "SessionStart",
-      "UserPromptSubmit",
-      "SubagentStart",
-      "SubagentStop",
-      "Stop",
-      "SessionEnd",
-    ];
+      timeoutSec,
+    });
+    const handler = handlerOf(hookLine(terms.runner, "copilot"), 10);
+    const started = flat(["SessionStart"], handlerOf(startLine(terms.runner, "copilot"), START_SECONDS));
+    const events = ["UserPromptSubmit", "SubagentStart", "SubagentStop", "Stop", "SessionEnd"];
     const told = flat(events, handler);
     const tools = flat(["PreToolUse", "PostToolUse", "PostToolUseFailure"], { ...handler, matcher: EDITS });
     return [
@@ -188,7 +190,7 @@ const copilot: HostSetup = {
         about: "hooks of GitHub Copilot",
         base: { version: 1 },
         isOurs: isHookOfOurs,
-        hooks: { ...told, ...tools },
+        hooks: { ...started, ...told, ...tools },
       }),
       mcpServers(".mcp.json", "GitHub Copilot", terms, { type: "stdio" }),
     ];
@@ -205,9 +207,13 @@ const gemini: HostSetup = {
   parts(terms) {
     const line = hookLine(terms.runner, "gemini");
     const handler: JsonObject = { name: "holdfast", type: "command", command: line, timeout: 10_000 };
+    const started: JsonObject = {
+      ...handler,
+      command: startLine(terms.runner, "gemini"),
+      timeout: 1000 * START_SECONDS,
+    };
     const tools = { matcher: "write_file|replace|run_shell_command" };
     const events = {
-      SessionStart: {},
       BeforeAgent: {},
       BeforeTool: tools,
       AfterTool: tools,
@@ -219,7 +225,7 @@ const gemini: HostSetup = {
         path: this.hookFile,
         about: "hooks of Gemini CLI",
         isOurs: isHookOfOurs,
-        hooks: grouped(events, handler),
+        hooks: { ...grouped({ SessionStart: {} }, started), ...grouped(events, handler) },
       }),
       mcpServers(this.hookFile, "Gemini CLI", terms),
       markedBlock("GEMINI.md", "import of AGENTS.md", markdownMarks, ["@./AGENTS.md"], {
@@ -239,8 +245,8 @@ const cursor: HostSetup = {
   skills: ".agents",
   parts(terms) {
     const handler: JsonObject = { command: hookLine(terms.runner, "cursor"), timeout: 10 };
+    const started: JsonObject = { command: startLine(terms.runner, "cursor"), timeout: START_SECONDS };
     const events = [
-      "sessionStart",
       "beforeSubmitPrompt",
       "preToolUse",
       "postToolUse",
@@ -256,7 +262,7 @@ const cursor: HostSetup = {
         about: "hooks of Cursor",
         base: { version: 1 },
         isOurs: isHookOfOurs,
-        hooks: flat(events, handler),
+        hooks: { ...flat(["sessionStart"], started), ...flat(events, handler) },
       }),
       mcpServers(".cursor/mcp.json", "Cursor", terms),
     ];

@@ -52,11 +52,12 @@ async function askHub(folder, body) {
   return (await answer.text()) || "{}";
 }
 
-/** What the command answers. */
-function askCommand(cwd, body) {
+/** What a command of holdfast answers. */
+function run(cwd, body, ...verb) {
   return new Promise((done) => {
     const shell = process.platform === "win32";
-    const child = spawn(${JSON.stringify(program)}, ${JSON.stringify([...words, "hook", "opencode"])}, { cwd, shell, timeout: PATIENCE_MS });
+    const words = [...${JSON.stringify(words)}, ...verb];
+    const child = spawn(${JSON.stringify(program)}, words, { cwd, shell, timeout: 4 * PATIENCE_MS });
     let out = "";
     child.stdout.on("data", (bytes) => (out += bytes));
     child.stdin.on("error", () => {});
@@ -69,10 +70,11 @@ function askCommand(cwd, body) {
 export const Holdfast = async ({ client, directory, worktree }) => {
   const folder = folderOf(worktree || directory);
   const held = new Set();
+  await run(directory, "", "ensure", "--quiet");
   const ask = async (event, told) => {
     const body = JSON.stringify({ event, directory, ...told });
     try {
-      return JSON.parse(await askHub(folder, body).catch(() => askCommand(directory, body)));
+      return JSON.parse(await askHub(folder, body).catch(() => run(directory, body, "hook", "opencode")));
     } catch {
       return {};
     }

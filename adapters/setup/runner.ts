@@ -14,6 +14,11 @@ export function hookLine(runner: Runner, host: string): string {
   return `${runner} hook ${host}`;
 }
 
+/** The same at the start of a session: the hub runs before the hook asks it. */
+export function startLine(runner: Runner, host: string, and = ";"): string {
+  return `${runner} ensure --quiet${and} ${hookLine(runner, host)}`;
+}
+
 const HOOK_LINE = /(?:^|[\s;&|"'/\\])holdfast(?:\.cmd|\.js)?["']? hook [a-z]+\b/;
 /** The page of a hub that hooks of Claude Code are posted to. */
 export const HOOK_URL = /^http:\/\/(?:127\.0\.0\.1|localhost):(\d+)\/hooks\/[a-z]+$/;
