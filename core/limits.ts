@@ -207,6 +207,8 @@ export const limits = {
   /** How long a web peer may keep an unused connection, and how often it may use one. */
   keepAliveMs: 15 * SECOND,
   requestsPerSocketMax: 100_000,
+  /** Requests a web peer may send ahead of the answer to an earlier one: they wait in memory. */
+  pipelinedMax: 100,
   /** Silence on an open answer: proxies commonly cut after 30 s or a minute. */
   streamHeartbeatMs: 15 * SECOND,
   /** Bodies of web requests that are being read, all together. */
@@ -275,6 +277,8 @@ export const limits = {
   hookRestMs: 30 * SECOND,
   /** How long a decision waits for the hub altogether: hosts go on without one after a few seconds. */
   hookCallMs: 1500,
+  /** How long a command hook waits for its answer: some hosts end it after 3 s. */
+  hookAnswerMs: 2500,
   /** Hooks remembered to know their second registration, and how close that one follows where uses have no id. */
   hookRepeatsMax: 4096,
   hookRepeatMs: 2 * SECOND,

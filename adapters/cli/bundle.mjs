@@ -40,6 +40,7 @@ const verbs = [
   "why",
 ];
 const pieces = {
+  main: "adapters/cli/main.ts",
   ...Object.fromEntries(verbs.map((name) => [name, `adapters/cli/${name}.ts`])),
   "direct-look": "adapters/cli/direct-look.ts",
   "direct-status": "adapters/cli/direct-status.ts",
@@ -65,10 +66,14 @@ const external = [
   "utf-8-validate",
 ];
 
+/** A program of its own in one file: hosts start it at every tool. */
+const hook = { "holdfast-hook": "adapters/hooks/bin.ts" };
+
 const apart = new Map(
-  [...Object.entries(pieces).map(([name, file]) => [file, name]), ...Object.entries(errors)].map(
-    ([file, name]) => [resolve(root, file), name],
-  ),
+  [
+    ...Object.entries({ ...pieces, ...hook }).map(([name, file]) => [file, name]),
+    ...Object.entries(errors),
+  ].map(([file, name]) => [resolve(root, file), name]),
 );
 
 const inPieces = {
@@ -107,10 +112,11 @@ const target = `${root}/dist/bin`;
 const draft = `${root}/dist/.bin-${process.pid}`;
 try {
   await build({ ...settings, outdir: draft, entryPoints: { errors: "adapters/cli/errors.ts" } });
+  await build({ ...settings, outdir: draft, entryPoints: hook, banner: {} });
   const entryPoints = { holdfast: "adapters/cli/bin.ts", ...pieces };
   await build({ ...settings, outdir: draft, entryPoints, plugins: [inPieces] });
   writeFileSync(`${draft}/package.json`, '{"type":"commonjs"}\n');
-  chmodSync(`${draft}/holdfast.js`, 0o755);
+  for (const program of ["holdfast", "holdfast-hook"]) chmodSync(`${draft}/${program}.js`, 0o755);
   mkdirSync(target, { recursive: true });
   const built = readdirSync(draft);
   for (const name of built) renameSync(`${draft}/${name}`, `${target}/${name}`);

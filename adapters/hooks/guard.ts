@@ -10,12 +10,15 @@ import type { HookEvent, ToolUse, Verdict } from "./event.ts";
 import { quoted } from "./frame.ts";
 import { canSay } from "./hosts.ts";
 import { mailFor } from "./mail.ts";
+import { logFolder } from "./names.ts";
 import { Policies } from "./policy.ts";
 import { recordEdits } from "./record.ts";
 import { Repeats } from "./repeats.ts";
+import { replay } from "./replay.ts";
 import { caution, refusal } from "./sentences.ts";
 import { type Connect, type Sender, type Session, Sessions } from "./sessions.ts";
 import { writesOf } from "./shell.ts";
+import { hasSpooled, type Spooled, takeSpooled } from "./spool.ts";
 import { type Spot, spotsOf, spotsWritten, type Written, worktreeOf } from "./spots.ts";
 import { statusFor } from "./status.ts";
 
@@ -28,6 +31,7 @@ export class Guard {
   readonly #repeats = new Repeats();
   readonly #effects: Effects;
   readonly #report: Report;
+  readonly #catchingUp = new Map<string, Promise<void>>();
 
   constructor(connect: Connect, report: Report) {
     this.#sessions = new Sessions(connect);
@@ -36,7 +40,9 @@ export class Guard {
   }
 
   /** What the host is told. Does not throw. */
-  judge(event: HookEvent, sender: Sender): Promise<Verdict> {
+  async judge(event: HookEvent, sender: Sender): Promise<Verdict> {
+    const folder = logFolder(event.cwd);
+    if (folder !== undefined) await this.catchUp(folder, sender);
     return this.#repeats.once(event, Date.now(), async () => {
       const session = this.#sessions.of(event, sender);
       try {
@@ -45,6 +51,28 @@ export class Guard {
         return this.#undecided(event, session, error);
       }
     });
+  }
+
+  /** Lets take effect, in order, what was spooled beside a log while no hub ran. Does not throw. */
+  catchUp(folder: string, { token }: Sender = {}): Promise<void> {
+    const underway = this.#catchingUp.get(folder);
+    if (underway !== undefined || !hasSpooled(folder)) return underway ?? Promise.resolve();
+    const replayed = this.#replay(takeSpooled(folder), token).finally(() => this.#catchingUp.delete(folder));
+    this.#catchingUp.set(folder, replayed);
+    return replayed;
+  }
+
+  async #replay(spooled: readonly Spooled[], token: string | undefined): Promise<void> {
+    for (const one of spooled) {
+      const { agent } = one;
+      const sender = { ...(token === undefined ? {} : { token }), ...(agent === undefined ? {} : { agent }) };
+      try {
+        const session = this.#sessions.of(one.event, sender);
+        await replay(session, await session.client(), this.#policies, one);
+      } catch (error) {
+        this.#report("a hook spooled while no hub ran", error);
+      }
+    }
   }
 
   close(): Promise<void> {
