@@ -347,6 +347,18 @@ export const verbs: { readonly [name: string]: Verb } = {
     examples: [["claude mcp add holdfast -- npx -y holdfast mcp", "a host starts it by itself"]],
     load: async () => (await import("./mcp.ts")).mcpVerb,
   },
+  hook: {
+    takes: "HOST [EVENT]",
+    arity: { min: 1, max: 2 },
+    about: "hands what a host's hook tells on standard input to the hub, and says its answer to the host",
+    options: [],
+    examples: [["holdfast hook codex", "as it stands in the host's hook file; never in its way"]],
+    // Only for the help: a hook that is to run is dispatched before the verbs are loaded.
+    load: async () => async () => {
+      await import("../hooks/bin.ts");
+      return 0;
+    },
+  },
   call: {
     takes: "METHOD [JSON]",
     arity: { min: 1, max: 2 },
