@@ -1,6 +1,12 @@
 /**
  * What a shell command would write, as far as can be known without running anything.
  */
+import { limits } from "../../core/limits.ts";
+import { Sink } from "./shell/sink.ts";
+import { Walk } from "./shell/walk.ts";
+
+/** Arguments that may be looked at altogether, however often loops and nesting repeat them. */
+const EFFORT_MAX = 16 * limits.shellTokensMax;
 
 /** What a command writes. All paths are absolute, without `.` and `..`; links are not followed. */
 export interface Writes {
@@ -16,7 +22,21 @@ export interface Writes {
   readonly isCertain: boolean;
 }
 
-/** What `command` would write when run in `cwd`. Never throws; the time is linear in the command's length. */
-export function writesOf(_command: string, _cwd: string): Writes {
-  return { paths: [], trees: [], patterns: [], worktrees: [], isCertain: false };
+/**
+ * What `command` would write when run in `cwd` (absolute). Never throws and runs nothing; the time is linear in the
+ * command's length. Programs that are not known, code for interpreters and names that only running would tell make
+ * the result uncertain. Devices and pipes are no files.
+ */
+export function writesOf(command: string, cwd: string): Writes {
+  const sink = new Sink();
+  const effort = { left: EFFORT_MAX };
+  try {
+    const text = command.slice(0, limits.hookCommandMax);
+    if (text.length < command.length || text.includes("\0")) sink.unsure();
+    new Walk({ base: cwd === "" ? undefined : cwd, sink, effort, depth: 0 }).follow(text);
+  } catch {
+    // Whatever was gathered stands.
+    sink.unsure();
+  }
+  return sink.result();
 }
