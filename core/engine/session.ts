@@ -259,8 +259,9 @@ export class Session {
   }
 
   private opened(id: RequestId, agent: string, operator: boolean, observing: boolean, resume?: string): void {
-    if (this.ended) return;
     const { host } = this;
+    // The connection ended while the agent joined: nobody else would give the name back.
+    if (this.ended) return host.sessions.release(this, agent);
     this.agent = agent;
     this.operator = operator;
     const nowMs = host.nowMs();

@@ -103,7 +103,7 @@ export function acquire(state: State, command: Acquire, context: Context): Decis
   if (quota !== undefined) return quota;
   const widened = widen(command, asked.terms.scope);
   if ("rejection" in widened) return widened;
-  const terms: Terms = { ...asked.terms, ...widened };
+  const terms = termsLike(asked.terms, widened.scope);
   const want = wantOf(command.claim, context.agent, terms, command.fresh);
   const obstacle = refuse(state, want, context);
   const ttlMs = command.ttlMs ?? limits.ttlMsDefault;
@@ -138,16 +138,17 @@ export function grant(
     ttlMs,
     expiresAtMs: context.nowMs + ttlMs,
     ...terms,
-    ...(checkpoint === undefined ? {} : { checkpoint }),
-    ...(near.length === 0 ? {} : { nearby: near }),
-    ...(more ? { nearbyMore: true } : {}),
+    ...(checkpoint === undefined ? undefined : { checkpoint }),
+    ...(near.length === 0 ? undefined : { nearby: near }),
+    ...(more ? { nearbyMore: true } : undefined),
   };
 }
 
 /** What is wanted, for the search of obstacles. */
 export function wantOf(claim: string, agent: string, terms: Terms, fresh = false): Want {
   const { scope, shared = false, acrossWorktrees = false } = terms;
-  return { claim, agent, shared, acrossWorktrees, fresh, ...(scope === undefined ? {} : { scope }) };
+  const want: Want = { claim, agent, shared, acrossWorktrees, fresh };
+  return scope === undefined ? want : { claim, agent, shared, acrossWorktrees, fresh, scope };
 }
 
 /** The refusal for overlaps with live claims of others, if there are any (CL3). */
@@ -306,21 +307,24 @@ function termsOf(
   command: Acquire,
   scope: Scope | undefined,
 ): { readonly terms: Terms } | { readonly rejection: Rejection } {
-  const { shared, acrossWorktrees, note, task, onGone, git } = command;
-  const given: { readonly scope?: Scope } | { readonly rejection: Rejection } =
-    scope === undefined ? {} : canonical(scope);
-  if ("rejection" in given) return given;
-  return {
-    terms: {
-      ...given,
-      ...(shared === undefined ? {} : { shared }),
-      ...(acrossWorktrees === undefined ? {} : { acrossWorktrees }),
-      ...(note === undefined ? {} : { note }),
-      ...(task === undefined ? {} : { task }),
-      ...(onGone === undefined ? {} : { onGone }),
-      ...(git === undefined ? {} : { git }),
-    },
-  };
+  const given = scope === undefined ? NOTHING : canonical(scope);
+  return "rejection" in given ? given : { terms: termsLike(command, given.scope) };
+}
+
+const NOTHING: { readonly scope?: Scope } = {};
+
+/** The terms among the fields of something, with this scope. */
+function termsLike(said: Omit<Terms, "scope">, scope: Scope | undefined): Terms {
+  const { shared, acrossWorktrees, note, task, onGone, git } = said;
+  const terms: { -readonly [K in keyof Terms]: Terms[K] } = {};
+  if (scope !== undefined) terms.scope = scope;
+  if (shared !== undefined) terms.shared = shared;
+  if (acrossWorktrees !== undefined) terms.acrossWorktrees = acrossWorktrees;
+  if (note !== undefined) terms.note = note;
+  if (task !== undefined) terms.task = task;
+  if (onGone !== undefined) terms.onGone = onGone;
+  if (git !== undefined) terms.git = git;
+  return terms;
 }
 
 /** The scope with `addFiles` and `addPaths` joined to it. */
@@ -339,16 +343,12 @@ function widen(
 }
 
 /** What a holder chose. */
-export function termsHeld({ scope, shared, acrossWorktrees, note, task, onGone, git }: Claim): Terms {
-  return {
-    ...(scope === undefined ? {} : { scope }),
-    ...(shared ? { shared } : {}),
-    ...(acrossWorktrees ? { acrossWorktrees } : {}),
-    ...(note === undefined ? {} : { note }),
-    ...(task === undefined ? {} : { task }),
-    ...(onGone === undefined ? {} : { onGone }),
-    ...(git === undefined ? {} : { git }),
-  };
+export function termsHeld(claim: Claim): Terms {
+  const terms: { -readonly [K in keyof Terms]: Terms[K] } = termsLike(claim, claim.scope);
+  // What is not said is not so.
+  if (!claim.shared) delete terms.shared;
+  if (!claim.acrossWorktrees) delete terms.acrossWorktrees;
+  return terms;
 }
 
 function heldRefusal(state: State, { claim, holder, epoch, expiresAtMs, note }: Claim, nowMs: number) {

@@ -54,7 +54,7 @@ export const activity: Slice<ActivityState, ActivityCommand, ActivityEvent> = {
   },
   evolve: {
     "activity.logged": (slice, { type: _, ...said }, { seq, atMs, settings, edit }) => {
-      let bySeq = slice.bySeq.set(seq, { ...said, atMs }, edit);
+      let bySeq = slice.bySeq.set(seq, { atMs, ...said }, edit);
       for (
         let oldest = bySeq.first();
         bySeq.size > settings.activitiesMax && oldest;

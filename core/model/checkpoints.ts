@@ -80,28 +80,23 @@ export const checkpoints: Slice<CheckpointsState, CheckpointCommand, CheckpointE
       const held = heldClaim(state, said.claim, epoch, context);
       if ("rejection" in held) return held;
       const { holder, task } = held.claim;
-      return accept({
-        type: "checkpoint.saved",
-        holder,
-        epoch,
-        ...said,
-        ...(task === undefined ? {} : { task }),
-      });
+      const under = task === undefined ? undefined : { task };
+      return accept({ type: "checkpoint.saved", holder, epoch, ...under, ...said });
     },
   },
   evolve: {
     "checkpoint.saved": (slice, event, at) => {
       const { type: _, claim, holder, epoch: __, task, ...said } = event;
-      const checkpoint: Checkpoint = { ...said, savedBy: holder, savedAtMs: at.atMs };
+      const checkpoint: Checkpoint = { savedBy: holder, savedAtMs: at.atMs, ...said };
       const before = slice.byClaim.get(claim);
       const saved = [checkpoint, ...(before?.saved ?? [])].slice(0, limits.checkpointsPerClaim);
-      const kept: Kept = { saved, ...(task === undefined ? {} : { task }) };
+      const kept: Kept = task === undefined ? { saved } : { saved, task };
       const byTask = before === undefined ? slice.byTask : detached(slice.byTask, claim, before, at);
       return {
-        ...slice,
         byClaim: slice.byClaim.set(claim, kept, at.edit),
         byTask: task === undefined ? byTask : byTask.set(task, claim, at.edit),
         idle: before?.idle === undefined ? slice.idle : slice.idle.delete(before.idle, at.edit),
+        next: slice.next,
       };
     },
     "claim.granted": (slice, event, at) => wake(slice, event.claim, at),
@@ -195,9 +190,10 @@ function wake(slice: CheckpointsState, claim: string, at: At): CheckpointsState 
   if (kept?.idle === undefined) return slice;
   const { idle, idleSinceMs: _, ...awake } = kept;
   return {
-    ...slice,
     byClaim: slice.byClaim.set(claim, awake, at.edit),
+    byTask: slice.byTask,
     idle: slice.idle.delete(idle, at.edit),
+    next: slice.next,
   };
 }
 
@@ -205,11 +201,12 @@ function wake(slice: CheckpointsState, claim: string, at: At): CheckpointsState 
 function rest(slice: CheckpointsState, claim: string, at: At): CheckpointsState {
   const kept = slice.byClaim.get(claim);
   if (kept === undefined) return slice;
-  const resting: Kept = { ...kept, idle: slice.next, idleSinceMs: at.atMs };
+  const { idle: _, idleSinceMs: __, ...left } = kept;
+  const resting: Kept = { idle: slice.next, idleSinceMs: at.atMs, ...left };
   const idle = kept.idle === undefined ? slice.idle : slice.idle.delete(kept.idle, at.edit);
   const rested: CheckpointsState = {
-    ...slice,
     byClaim: slice.byClaim.set(claim, resting, at.edit),
+    byTask: slice.byTask,
     idle: idle.set(slice.next, claim, at.edit),
     next: slice.next + 1,
   };
@@ -232,10 +229,10 @@ function forget(slice: CheckpointsState, claim: string, at: At): CheckpointsStat
   const kept = slice.byClaim.get(claim);
   if (kept === undefined) return slice;
   return {
-    ...slice,
     byClaim: slice.byClaim.delete(claim, at.edit),
     byTask: detached(slice.byTask, claim, kept, at),
     idle: kept.idle === undefined ? slice.idle : slice.idle.delete(kept.idle, at.edit),
+    next: slice.next,
   };
 }
 

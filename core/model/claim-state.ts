@@ -84,11 +84,18 @@ export const noClaims: ClaimsState = {
 /** What a grant says of the claim that a live one is made of. */
 type Granted = Terms & Pick<Claim, "claim" | "holder" | "epoch" | "ttlMs" | "expiresAtMs">;
 
-/** The claim that a grant makes; `before`: the one of the same holder it supersedes, whose work goes on. */
-export function granted(event: Granted, before: Claim | undefined, grantedAtMs: number): Claim {
-  // Field by field, since this is folded for every grant there ever was.
-  const { claim, holder, epoch, ttlMs, expiresAtMs, shared = false, acrossWorktrees = false } = event;
-  const status = before?.status ?? "claimed";
+type Lease = Pick<
+  Claim,
+  "claim" | "holder" | "epoch" | "status" | "artifact" | "ttlMs" | "grantedAtMs" | "expiresAtMs"
+>;
+
+/**
+ * A claim, field by field and always in one order: this is folded for every grant and renewal there ever
+ * was, and a copy with more fields than its model is fifty times slower on some versions of V8.
+ */
+function claimOf(lease: Lease, shared: boolean, acrossWorktrees: boolean, terms: Terms): Claim {
+  const { claim, holder, epoch, status, ttlMs, grantedAtMs, expiresAtMs } = lease;
+  const { scope, note, task, onGone, git } = terms;
   const made: { -readonly [K in keyof Claim]: Claim[K] } = {
     claim,
     holder,
@@ -100,53 +107,87 @@ export function granted(event: Granted, before: Claim | undefined, grantedAtMs: 
     grantedAtMs,
     expiresAtMs,
   };
-  if (event.scope !== undefined) made.scope = event.scope;
-  if (event.note !== undefined) made.note = event.note;
-  if (event.task !== undefined) made.task = event.task;
-  if (event.onGone !== undefined) made.onGone = event.onGone;
-  if (event.git !== undefined) made.git = event.git;
-  if (before?.artifact !== undefined) made.artifact = before.artifact;
+  if (scope !== undefined) made.scope = scope;
+  if (note !== undefined) made.note = note;
+  if (task !== undefined) made.task = task;
+  if (onGone !== undefined) made.onGone = onGone;
+  if (git !== undefined) made.git = git;
+  if (lease.artifact !== undefined) made.artifact = lease.artifact;
   return made;
+}
+
+/** The claim that a grant makes; `before`: the one of the same holder it supersedes, whose work goes on. */
+export function granted(event: Granted, before: Claim | undefined, grantedAtMs: number): Claim {
+  const { claim, holder, epoch, ttlMs, expiresAtMs, shared = false, acrossWorktrees = false } = event;
+  const status = before?.status ?? "claimed";
+  const work = before?.artifact === undefined ? undefined : { artifact: before.artifact };
+  const lease: Lease = { claim, holder, epoch, status, ttlMs, grantedAtMs, expiresAtMs, ...work };
+  return claimOf(lease, shared, acrossWorktrees, event);
+}
+
+/** The claim that a renewal makes of one: what it says replaces what was. */
+export function renewed(event: Granted, before: Claim): Claim {
+  const { claim, holder, epoch, status, grantedAtMs } = before;
+  const { ttlMs, expiresAtMs, shared = before.shared, acrossWorktrees = before.acrossWorktrees } = event;
+  const work = before.artifact === undefined ? undefined : { artifact: before.artifact };
+  const lease: Lease = { claim, holder, epoch, status, ttlMs, grantedAtMs, expiresAtMs, ...work };
+  const { scope = before.scope, note = before.note, task = before.task } = event;
+  const { onGone = before.onGone, git = before.git } = event;
+  return claimOf(lease, shared, acrossWorktrees, { scope, note, task, onGone, git } as Terms);
+}
+
+/** The claim as its holder says it stands. */
+export function reported(said: Pick<Claim, "status" | "note" | "artifact">, before: Claim): Claim {
+  const { claim, holder, epoch, ttlMs, grantedAtMs, expiresAtMs, shared, acrossWorktrees } = before;
+  const { status, artifact = before.artifact, note = before.note } = said;
+  const work = artifact === undefined ? undefined : { artifact };
+  const lease: Lease = { claim, holder, epoch, status, ttlMs, grantedAtMs, expiresAtMs, ...work };
+  const { scope, task, onGone, git } = before;
+  return claimOf(lease, shared, acrossWorktrees, { scope, note, task, onGone, git } as Terms);
+}
+
+/** A state in the making. */
+type Draft = { -readonly [K in keyof ClaimsState]: ClaimsState[K] };
+
+/** A copy to change: field by field, which is ten times faster than a spread that is written over. */
+function drafted(slice: ClaimsState): Draft {
+  const { live, order, holdings, ended, endedOrder, nextEnded, freed, index, shared, across } = slice;
+  return { live, order, holdings, ended, endedOrder, nextEnded, freed, index, shared, across };
 }
 
 /** Adds a live claim whose id is not live. */
 export function put(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
   const { edit } = at;
   const { claim: id, holder, epoch } = claim;
+  const draft = drafted(slice);
   const held = slice.holdings.get(holder);
   const ended = slice.ended.get(id);
-  return {
-    live: slice.live.set(id, claim, edit),
-    order: slice.order.set(epoch, id, edit),
-    holdings: slice.holdings.set(holder, held ? [...held, id] : [id], edit),
-    ended: ended === undefined ? slice.ended : slice.ended.delete(id, edit),
-    endedOrder: ended === undefined ? slice.endedOrder : slice.endedOrder.delete(ended.place, edit),
-    nextEnded: slice.nextEnded,
-    freed: slice.freed,
-    index: claim.shared ? slice.index : entered(slice.index, claim, edit),
-    shared: claim.shared ? entered(slice.shared, claim, edit) : slice.shared,
-    across: claim.acrossWorktrees ? entered(slice.across, claim, edit) : slice.across,
-  };
+  draft.live = slice.live.set(id, claim, edit);
+  draft.order = slice.order.set(epoch, id, edit);
+  draft.holdings = slice.holdings.set(holder, held ? [...held, id] : [id], edit);
+  if (ended !== undefined) {
+    draft.ended = slice.ended.delete(id, edit);
+    draft.endedOrder = slice.endedOrder.delete(ended.place, edit);
+  }
+  enter(draft, claim, edit);
+  return draft;
 }
 
 /** Takes a live claim away. */
 export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
-  const { edit } = at;
+  const draft = drafted(slice);
+  takeAway(draft, claim, at.edit);
+  return draft;
+}
+
+function takeAway(draft: Draft, claim: Claim, edit: Edit | undefined): void {
   const { claim: id, holder, epoch } = claim;
-  const held = (slice.holdings.get(holder) ?? []).filter((other) => other !== id);
-  return {
-    live: slice.live.delete(id, edit),
-    order: slice.order.delete(epoch, edit),
-    holdings:
-      held.length === 0 ? slice.holdings.delete(holder, edit) : slice.holdings.set(holder, held, edit),
-    ended: slice.ended,
-    endedOrder: slice.endedOrder,
-    nextEnded: slice.nextEnded,
-    freed: slice.freed,
-    index: claim.shared ? slice.index : left(slice.index, claim, edit),
-    shared: claim.shared ? left(slice.shared, claim, edit) : slice.shared,
-    across: claim.acrossWorktrees ? left(slice.across, claim, edit) : slice.across,
-  };
+  const held = (draft.holdings.get(holder) ?? []).filter((other) => other !== id);
+  draft.live = draft.live.delete(id, edit);
+  draft.order = draft.order.delete(epoch, edit);
+  draft.holdings =
+    held.length === 0 ? draft.holdings.delete(holder, edit) : draft.holdings.set(holder, held, edit);
+  leave(draft, claim, edit);
 }
 
 /**
@@ -154,27 +195,29 @@ export function remove(slice: ClaimsState, claim: Claim, at: At): ClaimsState {
  * what was freed before it stands too.
  */
 export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At, owed = false): ClaimsState {
-  const live = slice.live.set(after.claim, after, at.edit);
+  const draft = drafted(slice);
+  draft.live = slice.live.set(after.claim, after, at.edit);
   const same = before.scope === after.scope && before.acrossWorktrees === after.acrossWorktrees;
-  if (same && before.shared === after.shared) return { ...slice, live };
-  let { index, shared, across } = slice;
-  if (before.shared) shared = left(shared, before, at.edit);
-  else index = left(index, before, at.edit);
-  if (after.shared) shared = entered(shared, after, at.edit);
-  else index = entered(index, after, at.edit);
-  if (before.acrossWorktrees) across = left(across, before, at.edit);
-  if (after.acrossWorktrees) across = entered(across, after, at.edit);
-  return freeing({ ...slice, live, index, shared, across }, before, at, owed);
+  if (same && before.shared === after.shared) return draft;
+  leave(draft, before, at.edit);
+  enter(draft, after, at.edit);
+  draft.freed = freedBy(slice.freed, before, at, owed);
+  return draft;
 }
 
 /**
  * Notes what an entry sets free; what was freed before is forgotten, unless the entry is itself owed for
  * that.
  */
-export function freeing(slice: ClaimsState, { claim, scope }: Freed, at: At, owed = false): ClaimsState {
+export function freeing(slice: ClaimsState, claim: Freed, at: At, owed = false): ClaimsState {
+  const draft = drafted(slice);
+  draft.freed = freedBy(slice.freed, claim, at, owed);
+  return draft;
+}
+
+function freedBy(before: ClaimsState["freed"], { claim, scope }: Freed, { seq }: At, owed: boolean) {
   const freed: Freed = scope === undefined ? { claim } : { claim, scope };
-  const items = owed || slice.freed.seq === at.seq ? [...slice.freed.items, freed] : [freed];
-  return { ...slice, freed: { seq: at.seq, items } };
+  return { seq, items: owed || before.seq === seq ? [...before.items, freed] : [freed] };
 }
 
 /** Ends the live claim with this epoch, if there is one, and remembers how. */
@@ -188,16 +231,19 @@ export function end(
   if (claim === undefined || claim.epoch !== event.epoch) return slice;
   const place = slice.nextEnded;
   const record: Ended = { lastHolder: claim.holder, endedAtMs: at.atMs, how, epoch: claim.epoch, place };
-  const gone = freeing(remove(slice, claim, at), claim, at);
-  let ended = gone.ended.set(claim.claim, record, at.edit);
-  let endedOrder = gone.endedOrder.set(place, claim.claim, at.edit);
-  while (endedOrder.size > at.settings.endedClaimsMax) {
-    const oldest = endedOrder.first();
+  const draft = drafted(slice);
+  takeAway(draft, claim, at.edit);
+  draft.freed = freedBy(slice.freed, claim, at, false);
+  draft.ended = draft.ended.set(claim.claim, record, at.edit);
+  draft.endedOrder = draft.endedOrder.set(place, claim.claim, at.edit);
+  draft.nextEnded = place + 1;
+  while (draft.endedOrder.size > at.settings.endedClaimsMax) {
+    const oldest = draft.endedOrder.first();
     if (oldest === undefined) break;
-    ended = ended.delete(oldest[1], at.edit);
-    endedOrder = endedOrder.delete(oldest[0], at.edit);
+    draft.ended = draft.ended.delete(oldest[1], at.edit);
+    draft.endedOrder = draft.endedOrder.delete(oldest[0], at.edit);
   }
-  return { ...gone, ended, endedOrder, nextEnded: place + 1 };
+  return draft;
 }
 
 /** With the indexes that a bulk fold leaves out. */
@@ -263,10 +309,16 @@ export function loadClaims(rows: Iterable<Row>): ClaimsState {
   };
 }
 
-function entered(index: ScopeIndex | undefined, { claim, scope }: Claim, edit: Edit | undefined) {
-  return scope === undefined ? index : index?.add(claim, scope, edit);
+function enter(draft: Draft, { claim, scope, shared, acrossWorktrees }: Claim, edit: Edit | undefined): void {
+  if (scope === undefined) return;
+  if (shared) draft.shared = draft.shared?.add(claim, scope, edit);
+  else draft.index = draft.index?.add(claim, scope, edit);
+  if (acrossWorktrees) draft.across = draft.across?.add(claim, scope, edit);
 }
 
-function left(index: ScopeIndex | undefined, { claim, scope }: Claim, edit: Edit | undefined) {
-  return scope === undefined ? index : index?.remove(claim, scope, edit);
+function leave(draft: Draft, { claim, scope, shared, acrossWorktrees }: Claim, edit: Edit | undefined): void {
+  if (scope === undefined) return;
+  if (shared) draft.shared = draft.shared?.remove(claim, scope, edit);
+  else draft.index = draft.index?.remove(claim, scope, edit);
+  if (acrossWorktrees) draft.across = draft.across?.remove(claim, scope, edit);
 }

@@ -18,7 +18,9 @@ import {
   noClaims,
   put,
   remove,
+  renewed,
   replace,
+  reported,
   saveClaims,
   unfreed,
 } from "./claim-state.ts";
@@ -239,7 +241,7 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
         command.status === status &&
         (command.note ?? note) === note &&
         (command.artifact ?? artifact) === artifact;
-      return same ? accept() : accept({ ...command, type: "claim.reported", holder });
+      return same ? accept() : accept({ holder, ...command, type: "claim.reported" });
     },
     "claim.release": (state, command, context) => {
       const held = heldClaim(state, command.claim, command.epoch, context);
@@ -266,14 +268,12 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
     "claim.renewed": (slice, event, at) => {
       const before = slice.live.get(event.claim);
       if (before === undefined || before.epoch !== event.epoch) return slice;
-      const { type: _, closes: __, ...replaced } = event;
-      return replace(slice, before, { ...before, ...replaced }, at, event.closes !== undefined);
+      return replace(slice, before, renewed(event, before), at, event.closes !== undefined);
     },
     "claim.reported": (slice, event, at) => {
       const before = slice.live.get(event.claim);
       if (before === undefined || before.epoch !== event.epoch) return slice;
-      const { type: _, ...said } = event;
-      return { ...slice, live: slice.live.set(before.claim, { ...before, ...said }, at.edit) };
+      return replace(slice, before, reported(event, before), at);
     },
     "claim.handed-off": (slice, event, at) => {
       const before = slice.live.get(event.claim);

@@ -70,7 +70,7 @@ export const decisions: Slice<DecisionsState, DecisionCommand, DecisionEvent> = 
   },
   evolve: {
     "decision.recorded": (slice, { type: _, ...said }, { seq, atMs, settings, edit }) => {
-      let bySeq = slice.bySeq.set(seq, { ...said, atMs }, edit);
+      let bySeq = slice.bySeq.set(seq, { atMs, ...said }, edit);
       const before = seqOf(said.supersedes);
       const superseded = before === undefined ? undefined : bySeq.get(before);
       if (before !== undefined && superseded !== undefined) {

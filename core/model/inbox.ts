@@ -20,6 +20,7 @@ import {
   type At,
   accept,
   type Context,
+  changed,
   command,
   event,
   query,
@@ -130,7 +131,7 @@ export const inbox: Slice<InboxState, InboxCommand, InboxEvent> = {
       for (const agent of recipients) {
         const box = boxes.get(agent) ?? noBox;
         const pending = box.pending.set(seq, true, edit);
-        boxes = boxes.set(agent, { ...box, pending, addressed: box.addressed + 1 }, edit);
+        boxes = boxes.set(agent, changed(box, { pending, addressed: box.addressed + 1 }), edit);
       }
       if (broadcast) broadcasts = broadcasts.set(seq, from, edit);
       return prune({ boxes, broadcasts, posted: slice.posted.set(seq, recipients, edit) }, at);
@@ -140,7 +141,8 @@ export const inbox: Slice<InboxState, InboxCommand, InboxEvent> = {
     "message.delivered": (slice, { agent, upTo }, { edit }) => {
       const box = slice.boxes.get(agent);
       if (box === undefined || box.deliveredUpTo >= upTo) return slice;
-      return { ...slice, boxes: slice.boxes.set(agent, { ...box, deliveredUpTo: upTo }, edit) };
+      const boxes = slice.boxes.set(agent, changed(box, { deliveredUpTo: upTo }), edit);
+      return { boxes, posted: slice.posted, broadcasts: slice.broadcasts };
     },
     "message.acknowledged": acknowledged,
     "agent.joined": (slice, { agent }, { edit }) => {
@@ -291,7 +293,8 @@ function acknowledged(
   }
   const kept = Math.max(after, (slice.broadcasts.first()?.[0] ?? 0) - 1);
   acknowledged = dropped(acknowledged, kept, edit);
-  return { ...slice, boxes: slice.boxes.set(agent, { ...box, pending, acknowledged, after }, edit) };
+  const boxes = slice.boxes.set(agent, changed(box, { pending, acknowledged, after }), edit);
+  return { boxes, posted: slice.posted, broadcasts: slice.broadcasts };
 }
 
 /** Whether the agent has this message still to acknowledge. */
@@ -330,6 +333,7 @@ function beforeNewcomers({ broadcasts }: InboxState): number {
 
 /** Takes out of the boxes what the messages forget too (ME12). */
 function prune(slice: InboxState, { settings, edit: given }: At): InboxState {
+  if (slice.posted.size <= settings.messagesMax) return slice;
   let { boxes, posted, broadcasts } = slice;
   while (posted.size > settings.messagesMax) {
     const oldest = posted.first();
@@ -345,7 +349,7 @@ function prune(slice: InboxState, { settings, edit: given }: At): InboxState {
       boxes =
         addressed <= 0 && box.after === undefined
           ? boxes.delete(agent, edit)
-          : boxes.set(agent, { ...box, addressed, pending: box.pending.delete(seq, edit) }, edit);
+          : boxes.set(agent, changed(box, { addressed, pending: box.pending.delete(seq, edit) }), edit);
     }
   }
   return { boxes, posted, broadcasts };

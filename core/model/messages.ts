@@ -151,7 +151,7 @@ export const messages: Slice<MessagesState, MessageCommand, MessageEvent> = {
   evolve: {
     "message.posted": (slice, event, at) => {
       const { type: _, unknown: __, ...posted } = event;
-      const message: Message = { ...posted, atMs: at.atMs };
+      const message: Message = { atMs: at.atMs, ...posted };
       return prune(
         {
           bySeq: slice.bySeq.set(at.seq, message, at.edit),

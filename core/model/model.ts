@@ -6,7 +6,17 @@
  */
 import { assert, Fault } from "../failures.ts";
 import type { Edit } from "./map.ts";
-import { type Command, type Event, events, queries, type SliceName, type State, slices } from "./nouns.ts";
+import {
+  type Command,
+  type Event,
+  events,
+  type Folding,
+  folding,
+  queries,
+  type SliceName,
+  type State,
+  slices,
+} from "./nouns.ts";
 import type { Asker, At, Closes, Context, Decision, Due, Entry, Rejection, Row, Slice } from "./slice.ts";
 
 export {
@@ -24,12 +34,11 @@ export {
 } from "./nouns.ts";
 
 type AnySlice = Slice<unknown, { readonly type: string }, { readonly type: string }>;
-type Handler = (slice: unknown, event: Event, at: At) => unknown;
 type Decide = (state: State, command: Command, context: Context) => Decision;
 
 const named = Object.entries(slices) as unknown as readonly (readonly [SliceName, AnySlice])[];
 const deciders = new Map<string, Decide>();
-const handlers = new Map<string, (readonly [SliceName, Handler])[]>();
+const handlers = new Map<string, Folding[]>();
 const answers = new Map<string, (event: Event, entry: Entry) => object>();
 const redactions = new Map<string, (event: Event, asker: Asker) => Event>();
 const sinces = new Map<string, (event: Event, state: State, nowMs: number) => object>();
@@ -38,7 +47,7 @@ for (const type of Object.keys(events)) handlers.set(type, []);
 for (const [name, slice] of named) {
   for (const [type, decide] of Object.entries(slice.decide)) deciders.set(type, decide as unknown as Decide);
   for (const [type, handler] of Object.entries(slice.evolve)) {
-    handlers.get(type)?.push([name, handler as unknown as Handler]);
+    handlers.get(type)?.push(folding[name](handler as never));
   }
   for (const [type, answer] of Object.entries(slice.answer ?? {})) answers.set(type, answer as never);
   for (const [type, redact] of Object.entries(slice.redact ?? {})) redactions.set(type, redact as never);
@@ -102,13 +111,13 @@ export function evolve(state: State, entry: Entry, edit?: Edit): State {
   const { seq, atMs, wallMs, by, id } = entry;
   const at: At = { seq, atMs, wallMs, by, id, settings: state.log.settings, edit };
   const own = edit !== undefined && edit.newest === state;
-  const next: { -readonly [K in SliceName]: unknown } = own ? state : { ...state };
+  const next = own ? state : { ...state };
   if (edit !== undefined) edit.newest = next;
   for (const event of entry.events) {
     const folds = handlers.get(event.type);
     if (folds === undefined)
       throw new Fault(`entry ${seq} holds ${event.type}, which this version does not know`);
-    for (const [name, handler] of folds) next[name] = handler(next[name], event, at);
+    for (const fold of folds) fold(next, event, at);
   }
   return next as State;
 }

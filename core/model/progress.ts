@@ -5,6 +5,7 @@
  * name a task, declared or not.
  */
 import { limits } from "../limits.ts";
+import type { Settings } from "./log.ts";
 import { KeyMap } from "./map.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
 import { SeqMap } from "./seq-map.ts";
@@ -49,9 +50,10 @@ export const progress: Slice<ProgressState, ProgressCommand, ProgressEvent> = {
     "progress.note": (_, { type: __, ...said }) => accept({ type: "progress.noted", ...said }),
   },
   evolve: {
-    "progress.noted": (slice, { type: _, ...said }, at) => {
-      const note: Note = { ...said, by: at.by, seq: at.seq, atMs: at.atMs };
-      return prune(add({ ...slice, next: slice.next + 1 }, slice.next, note, at.edit), at);
+    "progress.noted": (slice, { task, kind, text }, { by, seq, atMs, settings, edit }) => {
+      const note: Note = { by, kind, text, seq, atMs, ...(task === undefined ? undefined : { task }) };
+      const { notes, byTask, next } = slice;
+      return prune(add({ notes, byTask, next: next + 1 }, next, note, edit), settings, edit);
     },
   },
   save: function* (slice) {
@@ -84,15 +86,17 @@ export const progressQueries = {
 
 function add(slice: ProgressState, place: number, note: Note, edit: At["edit"]): ProgressState {
   const notes = slice.notes.set(place, note, edit);
-  if (note.task === undefined) return { ...slice, notes };
-  const places = (slice.byTask.get(note.task) ?? SeqMap.empty<true>()).set(place, true, edit);
-  return { ...slice, notes, byTask: slice.byTask.set(note.task, places, edit) };
+  const { byTask, next } = slice;
+  if (note.task === undefined) return { notes, byTask, next };
+  const places = (byTask.get(note.task) ?? SeqMap.empty<true>()).set(place, true, edit);
+  return { notes, byTask: byTask.set(note.task, places, edit), next };
 }
 
 /** Forgets the oldest beyond what is kept. */
-function prune(slice: ProgressState, { settings, edit }: At): ProgressState {
+function prune(slice: ProgressState, { progressMax }: Settings, edit: At["edit"]): ProgressState {
+  if (slice.notes.size <= progressMax) return slice;
   let { notes, byTask } = slice;
-  while (notes.size > settings.progressMax) {
+  while (notes.size > progressMax) {
     const oldest = notes.first();
     if (oldest === undefined) break;
     const [place, { task }] = oldest;
@@ -101,5 +105,5 @@ function prune(slice: ProgressState, { settings, edit }: At): ProgressState {
     if (task === undefined || places === undefined) continue;
     byTask = places.size === 0 ? byTask.delete(task, edit) : byTask.set(task, places, edit);
   }
-  return { ...slice, notes, byTask };
+  return { notes, byTask, next: slice.next };
 }

@@ -131,6 +131,14 @@ export function rejecter<
   };
 }
 
+/**
+ * A copy in which these fields, which it has, are others. A spread that is written over, and far more so one
+ * with new fields behind it, is many times slower in the V8 of Node 20.
+ */
+export function changed<T extends object>(before: T, fields: Partial<T>): T {
+  return Object.assign({}, before, fields);
+}
+
 /** Accepts with these events; with none where nothing changes. */
 export function accept(...events: readonly Event[]): { readonly events: readonly Event[] } {
   return { events };

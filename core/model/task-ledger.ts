@@ -7,7 +7,7 @@
  */
 import { isFinished, isMet, isReady, rankOf, type TaskStatus } from "./dependencies.ts";
 import { Edit, KeyMap } from "./map.ts";
-import type { At, Row } from "./slice.ts";
+import { type At, changed, type Row } from "./slice.ts";
 import {
   isClaimed,
   type Links,
@@ -21,6 +21,12 @@ import {
 /** A state in the making. */
 type Draft = { -readonly [K in keyof TasksState]: TasksState[K] };
 
+/** A copy to change. */
+function drafted(slice: TasksState): Draft {
+  const { byId, order, links, ready, held, claimed, ended, counts, nextPlace, nextEnded } = slice;
+  return { byId, order, links, ready, held, claimed, ended, counts, nextPlace, nextEnded };
+}
+
 /** What a change of status says besides the status; what is left out is gone from the task. */
 export interface Standing {
   readonly owner?: string | undefined;
@@ -30,7 +36,9 @@ export interface Standing {
 
 /** Puts a task in place of `before`, or adds it, and forgets what is to be forgotten (TA15). */
 export function put(slice: TasksState, before: Task | undefined, after: Task, at: At): TasksState {
-  const draft: Draft = { ...slice };
+  const draft = drafted(slice);
+  if (before === undefined) draft.nextPlace = Math.max(draft.nextPlace, after.place + 1);
+  if (after.ended !== undefined) draft.nextEnded = Math.max(draft.nextEnded, after.ended + 1);
   change(draft, before, after, at.edit);
   while (draft.ended.size > at.settings.tasksEndedMax) {
     const oldest = draft.byId.get(draft.ended.first()?.[1] ?? "");
@@ -50,34 +58,60 @@ export function move(
 ): TasksState {
   const before = slice.byId.get(id);
   if (before === undefined) return slice;
-  const { owner: _, reason: __, result: ___, ended, ...rest } = before;
-  const finished = isFinished(status);
-  const after: Task = {
-    ...rest,
+  const ended = isFinished(status) ? (before.ended ?? slice.nextEnded) : undefined;
+  return put(slice, before, moved(before, status, { owner, reason, result }, ended, at.atMs), at);
+}
+
+/** The task in another status, made field by field: see `changed`. */
+function moved(
+  task: Task,
+  status: TaskStatus,
+  { owner, reason, result }: Standing,
+  ended: number | undefined,
+  atMs: number,
+): Task {
+  const made: { -readonly [K in keyof Task]: Task[K] } = {
+    task: task.task,
+    title: task.title,
     status,
-    changedAtMs: at.atMs,
-    activeAtMs: at.atMs,
-    ...(owner === undefined ? {} : { owner }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(result === undefined ? {} : { result }),
-    ...(finished ? { ended: ended ?? slice.nextEnded } : {}),
+    version: task.version,
+    dependsOn: task.dependsOn,
+    paths: task.paths,
+    priority: task.priority,
+    requires: task.requires,
+    declaredBy: task.declaredBy,
+    declaredAtMs: task.declaredAtMs,
+    changedAtMs: atMs,
+    activeAtMs: atMs,
+    place: task.place,
+    unmet: task.unmet,
   };
-  const next = finished && ended === undefined ? { ...slice, nextEnded: slice.nextEnded + 1 } : slice;
-  return put(next, before, after, at);
+  if (task.description !== undefined) made.description = task.description;
+  if (task.parent !== undefined) made.parent = task.parent;
+  if (task.suggested !== undefined) made.suggested = task.suggested;
+  if (task.asked !== undefined) made.asked = task.asked;
+  if (owner !== undefined) made.owner = owner;
+  if (reason !== undefined) made.reason = reason;
+  if (result !== undefined) made.result = result;
+  if (ended !== undefined) made.ended = ended;
+  return made;
 }
 
 /** Notes a sign of work on a task. */
 export function touch(slice: TasksState, id: string, at: At): TasksState {
   const task = slice.byId.get(id);
   if (task === undefined) return slice;
-  return { ...slice, byId: slice.byId.set(id, { ...task, activeAtMs: at.atMs }, at.edit) };
+  const draft = drafted(slice);
+  draft.byId = slice.byId.set(id, changed(task, { activeAtMs: at.atMs }), at.edit);
+  return draft;
 }
 
 /** Notes a live claim, on `task` if given, where a task is concerned. */
 export function attach(slice: TasksState, claim: string, task: string | undefined, at: At): TasksState {
   const earlier = slice.held.get(claim);
   if (task === undefined && earlier === undefined && !slice.byId.has(claim)) return slice;
-  const draft: Draft = { ...slice, held: slice.held.set(claim, task ?? "", at.edit) };
+  const draft = drafted(slice);
+  draft.held = slice.held.set(claim, task ?? "", at.edit);
   if (earlier !== undefined && earlier !== task) unclaim(draft, claim, earlier, at.edit);
   if (task !== undefined) {
     draft.claimed = draft.claimed.set(task, claim, at.edit);
@@ -91,7 +125,8 @@ export function attach(slice: TasksState, claim: string, task: string | undefine
 export function detach(slice: TasksState, claim: string, at: At): TasksState {
   const task = slice.held.get(claim);
   if (task === undefined) return slice;
-  const draft: Draft = { ...slice, held: slice.held.delete(claim, at.edit) };
+  const draft = drafted(slice);
+  draft.held = slice.held.delete(claim, at.edit);
   unclaim(draft, claim, task, at.edit);
   refresh(draft, claim, at.edit);
   return touch(touch(draft, task, at), claim, at);
@@ -141,7 +176,8 @@ function unmetOf(draft: Draft, dependsOn: readonly string[]): number {
 function change(draft: Draft, before: Task | undefined, next: Task, edit: Edit | undefined): void {
   const id = next.task;
   const edges = before === undefined || before.dependsOn !== next.dependsOn;
-  const after = edges ? { ...next, unmet: unmetOf(draft, next.dependsOn) } : next;
+  const unmet = edges ? unmetOf(draft, next.dependsOn) : next.unmet;
+  const after = unmet === next.unmet ? next : changed(next, { unmet });
   draft.byId = draft.byId.set(id, after, edit);
   if (before === undefined) draft.order = draft.order.set(after.place, id, edit);
   if (before?.status !== after.status) {
@@ -162,7 +198,7 @@ function change(draft: Draft, before: Task | undefined, next: Task, edit: Edit |
     for (const dependent of linksOf(draft, id).dependents.values()) {
       const task = draft.byId.get(dependent);
       if (task === undefined) continue;
-      draft.byId = draft.byId.set(dependent, { ...task, unmet: task.unmet + (met ? -1 : 1) }, edit);
+      draft.byId = draft.byId.set(dependent, changed(task, { unmet: task.unmet + (met ? -1 : 1) }), edit);
       refresh(draft, dependent, edit);
     }
   }

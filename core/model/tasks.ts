@@ -143,23 +143,24 @@ export const tasks: Slice<TasksState, TaskCommand, TaskEvent> = {
   evolve: {
     "task.declared": (slice, { type: _, asked, held, ...said }, at) => {
       const before = slice.byId.get(said.task);
+      const { dependsOn = [], paths = [], priority = 0, requires = [], ...rest } = said;
       const task: Task = {
-        dependsOn: [],
-        paths: [],
-        priority: 0,
-        requires: [],
-        ...said,
-        ...(asked === undefined ? {} : { asked }),
         status: "open",
         version: 1,
+        dependsOn,
+        paths,
+        priority,
+        requires,
         declaredBy: at.by,
         declaredAtMs: at.atMs,
         changedAtMs: at.atMs,
         activeAtMs: at.atMs,
         place: before?.place ?? slice.nextPlace,
         unmet: 0,
+        ...(asked === undefined ? undefined : { asked }),
+        ...rest,
       };
-      const added = put({ ...slice, nextPlace: slice.nextPlace + 1 }, before, task, at);
+      const added = put(slice, before, task, at);
       return held ? attach(added, task.task, added.held.get(task.task) || undefined, at) : added;
     },
     "task.amended": (slice, { type: _, noParent, ...given }, at) => {

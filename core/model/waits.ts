@@ -109,7 +109,7 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
   evolve: {
     "claim.queued": (slice, event, at) => {
       const { type: _, position: __, ...said } = event;
-      const wait: Wait = { ...said, seq: at.seq };
+      const wait: Wait = { seq: at.seq, ...said };
       const bySeq = slice.bySeq.set(at.seq, wait, at.edit);
       const byClaim = append(slice.byClaim, wait.claim, at);
       const byAgent = append(slice.byAgent, wait.agent, at);
