@@ -10,6 +10,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -50,6 +51,8 @@ export class Stage {
     mkdirSync(bin);
     writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
     chmodSync(join(bin, "holdfast"), 0o755);
+    // Where doctor looks for them.
+    for (const [name, file] of Object.entries(this.hosts)) symlinkSync(file, join(bin, name));
     for (const [name, text] of Object.entries(files)) this.file(name, text);
     const git = (...args: string[]) => execFileSync("git", args, { cwd: this.repo, env: this.env() });
     git("init", "-q", "-b", "main");
@@ -172,6 +175,11 @@ export class Stage {
 
   env(): NodeJS.ProcessEnv {
     const env = bare();
-    return { ...env, HOME: this.home, PATH: `${join(this.folder, "bin")}${delimiter}${env.PATH ?? ""}` };
+    return {
+      ...env,
+      HOME: this.home,
+      CODEX_HOME: join(this.home, ".codex"),
+      PATH: `${join(this.folder, "bin")}${delimiter}${env.PATH ?? ""}`,
+    };
   }
 }
