@@ -60,7 +60,8 @@ export const releaseTool: ToolSource = {
   actions: {
     release: {
       takes: object({
-        ...pick(commands["claim.release"].fields, "claim", "outcome"),
+        ...pick(commands["claim.release"].fields, "claim"),
+        outcome: optional(doc("`abandoned` unless said.", commands["claim.release"].fields.outcome.of)),
         to: mayLack(doc("The agent that gets it.", commands["claim.handoff"].fields.to)),
       }),
       run: (given, caller) => (given.to === undefined ? release(given, caller) : handOff(given, caller)),

@@ -1,6 +1,7 @@
 /**
  * The tools of messages: saying, reading, asking.
  */
+import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import { commands, events, queries } from "../../core/model/model.ts";
 import { doc, integer, object, optional } from "../../core/model/shape.ts";
@@ -90,7 +91,9 @@ export const askTool: ToolSource = {
         timeoutMs: optional(doc("30000 unless said.", integer(1, limits.mcpWaitMsMax))),
       }),
       run: async ({ to, body, ...options }, { client }) => {
-        const answer = await client.ask(to as string, String(body), { timeoutMs: 30_000, ...options });
+        const answer = await client
+          .ask(to as string, String(body), { timeoutMs: 30_000, ...options })
+          .catch(late);
         return {
           fields: { caution: CAUTION_FIELD, ...answer },
           text: `${answer.from} answered (${answer.message}). ${CAUTION}\n${quoted(answer.body)}`,
@@ -100,6 +103,12 @@ export const askTool: ToolSource = {
   },
   gives: pick(posted, "message", "from", "body"),
 };
+
+/** Nobody answered: certain, and the request stays where it is. */
+function late(error: unknown): never {
+  if (!(error instanceof Failure) || error.fields.message === undefined) throw error;
+  throw new Failure(error.code, error.message, { fields: { asked: error.fields.message } });
+}
 
 function messagesText(items: readonly Shown[], none: string, next: string | undefined): string {
   if (items.length === 0) return none;

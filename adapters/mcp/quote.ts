@@ -42,9 +42,9 @@ export function inline(text: string): string {
   return `"${line.length > LINE_MAX ? `${line.slice(0, LINE_MAX - 1).toWellFormed()}…` : line}"`;
 }
 
-/** A length of time: `45s`, `14m`, `2h`, `3d`; rounded down, for a lease must not be thought longer. */
+/** A length of time: `45s`, `14m`, `2h`, `3d`; rounded down but for seconds lost on the way. */
 export function span(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const seconds = Math.max(0, Math.floor(ms / 1000) + (ms > 60_000 ? 5 : 0));
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
   if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;

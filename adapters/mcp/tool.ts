@@ -140,7 +140,10 @@ function failed(error: unknown): ToolResult {
   if (error instanceof Refused) return erroneous(error.message, { ...error.rejection });
   if (error instanceof Failure) {
     const { code, message, definite, fields } = error;
-    const doubt = definite ? "" : " It may have happened; look before you try again.";
+    const doubt =
+      definite || message.includes("may have happened")
+        ? ""
+        : " It may have happened; look before you try again.";
     return erroneous(`${message}${doubt}`, { ...fields, code, message, definite });
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -13,8 +13,11 @@ export type Visitor = Omit<ClientOptions, "dial" | "clock" | "chance">;
 
 /** What a page is given of its hub. */
 export interface PageHost {
-  /** Opens a session in this process. Throws `Refused` as any session is, e.g. without a token. */
-  connect(visitor: Visitor): Promise<Client>;
+  /**
+   * Opens a session in this process. Throws `Refused` as any session is, e.g. without a token. `loopback`:
+   * whether whoever asked for it sits at this machine, which a hub without tokens insists on.
+   */
+  connect(visitor: Visitor, loopback?: boolean): Promise<Client>;
   /** Hears of what went wrong and is nobody's to answer. */
   report(what: string, error: unknown): void;
 }
@@ -41,13 +44,13 @@ export class Pages {
   constructor(accept: Accept, report: (what: string, error: unknown) => void = () => undefined) {
     this.#host = {
       report,
-      connect: (visitor) =>
+      connect: (visitor, loopback = true) =>
         openClient({
           clock: systemClock,
           chance: systemChance,
           ...visitor,
           dial: async () => {
-            const [near, far] = memoryPair();
+            const [near, far] = memoryPair(undefined, { transport: "memory", loopback });
             accept(far);
             return near;
           },
