@@ -1,6 +1,6 @@
 /**
- * Says a verdict in a host's own words. Standard output is empty or exactly one JSON object, whose fields are all
- * among those the host is known to hear.
+ * Says a verdict in a host's own words. Standard output is empty or exactly one JSON object, whose fields
+ * are all among those the host is known to hear.
  */
 import { limits } from "../../core/limits.ts";
 import type { HookAnswer, HookEvent, Verdict } from "./event.ts";
@@ -15,9 +15,9 @@ interface Json {
 }
 
 /**
- * The answer to a host. What cannot be said at this event is left out (`canSay` tells before); a warning then goes
- * to stderr, which hosts keep in their logs. A blank text says nothing. Exit code 0 always: every host takes
- * a refusal as JSON, and one of them takes any other code for a refusal.
+ * The answer to a host. What cannot be said at this event is left out (`canSay` tells before); a warning
+ * then goes to stderr, which hosts keep in their logs. A blank text says nothing. Exit code 0 always:
+ * every host takes a refusal as JSON, and one of them takes any other code for a refusal.
  */
 export function answerOf(event: Pick<HookEvent, "host" | "event">, verdict: Verdict): HookAnswer {
   const says = eventFacts(event.host, event.event)?.says ?? {};

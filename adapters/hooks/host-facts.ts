@@ -1,6 +1,6 @@
 /**
- * The form in which a host's differences are written down: where its events keep what matters, what its tools
- * write, and how each part of a verdict is said to it. Pure data; `normalise` and `answer` read it.
+ * The form in which a host's differences are written down: where its events keep what matters, what its
+ * tools write, and how each part of a verdict is said to it. Pure data; `normalise` and `answer` read it.
  */
 import type { Moment, Verdict } from "./event.ts";
 
@@ -8,7 +8,10 @@ import type { Moment, Verdict } from "./event.ts";
 export const TEXT = "{text}";
 export const EVENT = "{event}";
 
-/** A piece of an answer: a JSON object in which `TEXT` and `EVENT` are filled in. Pieces are laid over each other. */
+/**
+ * A piece of an answer: a JSON object in which `TEXT` and `EVENT` are filled in. Pieces are laid over
+ * each other.
+ */
 export interface Form {
   readonly [field: string]: string | boolean | Form;
 }
@@ -26,7 +29,9 @@ export type Place = string;
 export interface EventFacts {
   readonly moment: Moment;
   readonly says: Says;
-  /** The tool such an event is about, when its payload does not name one; its input is the payload itself. */
+  /**
+   * The tool such an event is about, when its payload does not name one; its input is the payload itself.
+   */
   readonly tool?: string;
   /** Speaks of a subagent; without its id nothing can be made of it. */
   readonly isSubagents?: true;
@@ -81,10 +86,13 @@ export interface HostFacts<Host extends string = string> {
   /** Who else reads this host's hook files. */
   readonly guests: readonly GuestFacts<Host>[];
   /**
-   * What the host does when a hook of ours before a tool fails: goes on, or refuses the tool. Where it refuses,
-   * whatever runs the hook must end with exit code 0 at any price.
+   * What the host does when a hook of ours before a tool fails: goes on, or refuses the tool. Where it
+   * refuses, whatever runs the hook must end with exit code 0 at any price.
    */
   readonly onFailure: "open" | "closed";
-  /** Every field an answer may have, dotted. Nothing else may ever be sent: some hosts refuse the whole answer. */
+  /**
+   * Every field an answer may have, dotted. Nothing else may ever be sent: some hosts refuse the whole
+   * answer.
+   */
   readonly hears: readonly Place[];
 }

@@ -32,8 +32,8 @@ const hold: Form = { decision: "block", reason: TEXT };
 const warning: Form = { systemMessage: TEXT };
 
 /**
- * Claude's events. At `Stop` and `SubagentStop` context would make the conversation go on, so there it cannot
- * be said: what must be heard there is a hold.
+ * Claude's events. At `Stop` and `SubagentStop` context would make the conversation go on, so there it
+ * cannot be said: what must be heard there is a hold.
  */
 export const claudeEvents = {
   SessionStart: { moment: "start", says: { context, warning } },
@@ -64,8 +64,8 @@ export const claude: HostFacts<Host> = {
     PowerShell: shell,
   },
   print: { CLAUDE_CODE_ENTRYPOINT: ["sdk-cli"], CLAUDE_CODE_SESSION_ATTENDED: ["0"] },
-  // Copilot and Cursor run the hooks of .claude/settings.json, too. Copilot dates its events, Claude never does;
-  // Cursor names a conversation.
+  // Copilot and Cursor run the hooks of .claude/settings.json, too. Copilot dates its events, Claude never
+  // does; Cursor names a conversation.
   guests: [
     { host: "cursor", has: ["conversation_id"], lacks: ["prompt_id", "permission_mode"] },
     { host: "copilot", has: ["timestamp"], lacks: ["permission_mode", "prompt_id", "tool_use_id"] },
@@ -84,8 +84,9 @@ export const claude: HostFacts<Host> = {
 };
 
 /**
- * Codex 0.169. Its schemas are closed: one unknown field (`watchPaths`, `terminalSequence`, `classifierContext`
- * of Claude's) and the whole answer is invalid. `Interrupt` and `SessionEnd` take practically nothing.
+ * Codex 0.169. Its schemas are closed: one unknown field (`watchPaths`, `terminalSequence`,
+ * `classifierContext` of Claude's) and the whole answer is invalid. `Interrupt` and `SessionEnd` take
+ * practically nothing.
  */
 export const codex: HostFacts<Host> = {
   fields: claudeFields,
@@ -124,9 +125,9 @@ const copilotFile = ["path", "file_path", "filePath"] as const;
 const reads = { place: "command", values: ["view"] } as const;
 
 /**
- * Copilot CLI 1.0. An event registered in camelCase comes in camelCase and is answered flat; one in PascalCase
- * comes in Claude's form with Claude's names of tools. A refusal is then said in both forms, as VS Code reads
- * the nested one. A command that fails before a tool refuses the tool.
+ * Copilot CLI 1.0. An event registered in camelCase comes in camelCase and is answered flat; one in
+ * PascalCase comes in Claude's form with Claude's names of tools. A refusal is then said in both forms,
+ * as VS Code reads the nested one. A command that fails before a tool refuses the tool.
  */
 export const copilot: HostFacts<Host> = {
   fields: {

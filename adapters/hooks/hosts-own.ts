@@ -48,8 +48,8 @@ const cursorDeny: Form = { permission: "deny", user_message: TEXT, agent_message
 const followup: Form = { followup_message: TEXT };
 
 /**
- * Cursor. Nothing can be told to its agent between two tools, and nothing with a prompt: it hears at its start,
- * in a refusal and at its stop. It has no field for a warning.
+ * Cursor. Nothing can be told to its agent between two tools, and nothing with a prompt: it hears at its
+ * start, in a refusal and at its stop. It has no field for a warning.
  */
 export const cursor: HostFacts<Host> = {
   fields: {
@@ -115,9 +115,9 @@ const openPatch: ToolFacts = { kind: "edit", patch: ["patchText", "patch", "inpu
 const say = { context: { context: TEXT }, warning: { warning: TEXT } } as const;
 
 /**
- * OpenCode, whose plugin runs inside it: the plugin sends the name of the hook (`event`), the hook's two arguments
- * (`input`, `output`) or the event's `properties`, and the `directory`; it throws what it is told as `deny`,
- * puts `context` behind the tool's output, and sends `hold` as the next prompt.
+ * OpenCode, whose plugin runs inside it: the plugin sends the name of the hook (`event`), the hook's two
+ * arguments (`input`, `output`) or the event's `properties`, and the `directory`; it throws what it is
+ * told as `deny`, puts `context` behind the tool's output, and sends `hold` as the next prompt.
  */
 export const opencode: HostFacts<Host> = {
   fields: {

@@ -1,6 +1,6 @@
 /**
- * Turns what a host's hook tells into the one form. Total: whatever comes in, out comes a safe event or nothing,
- * never an error; what is read is bounded.
+ * Turns what a host's hook tells into the one form. Total: whatever comes in, out comes a safe event or
+ * nothing, never an error; what is read is bounded.
  */
 import { limits } from "../../core/limits.ts";
 import type { HookEvent, Host, Moment, ToolUse } from "./event.ts";
@@ -14,9 +14,10 @@ export interface Environment {
 }
 
 /**
- * The event that a payload tells of, or nothing: not an object, an event that does not matter here, no session, no
- * folder. A payload that another host sends through this one's registration comes back as that host's.
- * `env` is that of the command hook; over HTTP there is none, and `isPrint` is false unless the payload says so.
+ * The event that a payload tells of, or nothing: not an object, an event that does not matter here, no
+ * session, no folder. A payload that another host sends through this one's registration comes back as
+ * that host's. `env` is that of the command hook; over HTTP there is none, and `isPrint` is false unless
+ * the payload says so.
  */
 export function normalise(host: Host, raw: unknown, env: Environment = {}): HookEvent | undefined {
   try {
@@ -39,7 +40,10 @@ function hostOf(host: Host, raw: Payload): Host {
   return guest?.host ?? host;
 }
 
-/** A guest sends the names of the host whose file it read, or, where it spells fields its own way, its own. */
+/**
+ * A guest sends the names of the host whose file it read, or, where it spells fields its own way, its
+ * own.
+ */
 function knows(facts: HostFacts, raw: Payload): boolean {
   const event = textAt(raw, facts.fields.event);
   return event === undefined || Object.hasOwn(facts.events, event);
@@ -72,8 +76,8 @@ function read(host: Host, raw: Payload, env: Environment): HookEvent | undefined
 }
 
 /**
- * Copilot's own form does not say which event it is; its fields do. Where they do not, the caller must put the
- * name in (`hook_event_name`).
+ * Copilot's own form does not say which event it is; its fields do. Where they do not, the caller must
+ * put the name in (`hook_event_name`).
  */
 function inferred(facts: HostFacts, raw: Payload): string | undefined {
   if (facts !== hosts.copilot || !Object.hasOwn(raw, "sessionId")) return undefined;

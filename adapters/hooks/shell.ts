@@ -23,9 +23,9 @@ export interface Writes {
 }
 
 /**
- * What `command` would write when run in `cwd` (absolute). Never throws and runs nothing; the time is linear in the
- * command's length. Programs that are not known, code for interpreters and names that only running would tell make
- * the result uncertain. Devices and pipes are no files.
+ * What `command` would write when run in `cwd` (absolute). Never throws and runs nothing; the time is
+ * linear in the command's length. Programs that are not known, code for interpreters and names that only
+ * running would tell make the result uncertain. Devices and pipes are no files.
  */
 export function writesOf(command: string, cwd: string): Writes {
   const sink = new Sink();

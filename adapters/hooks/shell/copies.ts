@@ -1,5 +1,6 @@
 /**
- * Programs that write at a place which their other operands name: `mv`, `cp`, `ln`, `install`, `rsync`, `dd`.
+ * Programs that write at a place which their other operands name: `mv`, `cp`, `ln`, `install`, `rsync`,
+ * `dd`.
  */
 import { baseName, type Call, type Program, writeAll, writeText } from "./call.ts";
 import { type Given, given, has, type OptionFacts } from "./options.ts";

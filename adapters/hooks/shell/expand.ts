@@ -1,6 +1,6 @@
 /**
- * What a word becomes: braces and known names are unfolded, quotes removed, plain globs kept as patterns. What only
- * running would tell stays unknown.
+ * What a word becomes: braces and known names are unfolded, quotes removed, plain globs kept as patterns.
+ * What only running would tell stays unknown.
  */
 import { limits } from "../../../core/limits.ts";
 import { normalisePattern } from "../../../core/model/paths.ts";

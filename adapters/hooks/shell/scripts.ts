@@ -1,6 +1,6 @@
 /**
- * Programs that are given a program: stream editors, whose edit in place is known, and interpreters, of whose code
- * only the plainest writes are seen.
+ * Programs that are given a program: stream editors, whose edit in place is known, and interpreters, of
+ * whose code only the plainest writes are seen.
  */
 import { type Call, type Program, writeAll, writeText } from "./call.ts";
 import { given, has } from "./options.ts";

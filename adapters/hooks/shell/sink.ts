@@ -4,7 +4,9 @@
 import { limits } from "../../../core/limits.ts";
 import type { Writes } from "../shell.ts";
 
-/** One argument as far as it is known: nothing known, its text, or the pattern that its unquoted text is. */
+/**
+ * One argument as far as it is known: nothing known, its text, or the pattern that its unquoted text is.
+ */
 export interface Arg {
   readonly text?: string;
   /** In the spelling of claims; only from a plain glob. */
@@ -20,7 +22,10 @@ export function literal(text: string): string {
   return text.replace(/[*?[{]/g, "[$&]");
 }
 
-/** A path in a folder, absolute and without `.` and `..`; nothing when the folder is not known and matters. */
+/**
+ * A path in a folder, absolute and without `.` and `..`; nothing when the folder is not known and
+ * matters.
+ */
 export function resolved(base: string | undefined, path: string): string | undefined {
   const slashed = WINDOWS.test(path) ? path.replaceAll("\\", "/") : path;
   const isAbsolute = slashed.startsWith("/") || WINDOWS.test(slashed);

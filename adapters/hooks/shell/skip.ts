@@ -1,6 +1,6 @@
 /**
- * Finds where things end in a shell command: `$(…)`, `${…}`, backticks, here-documents. No recursion, and a budget
- * that all searches in one command share, so that no nesting makes reading slower than linear.
+ * Finds where things end in a shell command: `$(…)`, `${…}`, backticks, here-documents. No recursion, and
+ * a budget that all searches in one command share, so that no nesting makes reading slower than linear.
  */
 
 /** Characters that may still be looked at. */
@@ -18,8 +18,8 @@ export interface Delimiter {
 const NOT_FOUND = -1;
 
 /**
- * The index behind the bracket that closes what was opened right before `start`: `(` of a command, `{` of `${`.
- * Negative when it never closes or the budget is used up.
+ * The index behind the bracket that closes what was opened right before `start`: `(` of a command, `{` of
+ * `${`. Negative when it never closes or the budget is used up.
  */
 export function endOf(text: string, start: number, opened: "(" | "{", budget: Budget): number {
   const open: string[] = [opened];

@@ -1,7 +1,7 @@
 /**
  * Goes through a command as a shell would, without running anything: follows `cd` and variables, enters
- * subshells, loops and commands within commands, and asks of each program what it writes. Both branches of a
- * condition are taken; `&&` is taken to succeed.
+ * subshells, loops and commands within commands, and asks of each program what it writes. Both branches
+ * of a condition are taken; `&&` is taken to succeed.
  */
 import { limits } from "../../../core/limits.ts";
 import { expand, type Names, valueIn } from "./expand.ts";

@@ -1,13 +1,13 @@
 /**
- * Takes a shell command apart into words, operators and redirections, as POSIX shells and bash do. Nothing is
- * expanded here: a word keeps what was quoted, which names stand in it, and which commands.
+ * Takes a shell command apart into words, operators and redirections, as POSIX shells and bash do.
+ * Nothing is expanded here: a word keeps what was quoted, which names stand in it, and which commands.
  */
 import { limits } from "../../../core/limits.ts";
 import { type Budget, bodyAt, type Delimiter, delimiterAt, endOf, endOfBackticks, lineEnd } from "./skip.ts";
 
 /**
- * A part of a word. `unknown` is what only running would tell; `source` is the command it would run, `isPipe` when
- * the part is a pipe to or from it.
+ * A part of a word. `unknown` is what only running would tell; `source` is the command it would run,
+ * `isPipe` when the part is a pipe to or from it.
  */
 export type Piece =
   | { readonly kind: "text"; readonly text: string; readonly isQuoted: boolean }
@@ -33,7 +33,10 @@ export type Token =
   | { readonly kind: "operator"; readonly text: string }
   | Redirection;
 
-/** A command taken apart; `isWhole` is false when it was too long, or its quotes and brackets do not close. */
+/**
+ * A command taken apart; `isWhole` is false when it was too long, or its quotes and brackets do not
+ * close.
+ */
 export interface Reading {
   readonly tokens: readonly Token[];
   readonly isWhole: boolean;

@@ -153,7 +153,8 @@ export const writers: { readonly [program: string]: Writer | readonly Writer[] }
 };
 
 /**
- * Programs that write no file, whatever they are given, with everything that a shell itself does to its own state.
+ * Programs that write no file, whatever they are given, with everything that a shell itself does to its
+ * own state.
  */
 export const readers: ReadonlySet<string> = new Set(
   (
