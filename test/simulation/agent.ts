@@ -3,7 +3,9 @@
  * when it has had no answer, on whatever hub it finds next. It may believe it holds what it lost long ago.
  */
 
-import type { Hub } from "./hub.ts";
+import { decode, encode } from "../../core/protocol/codec.ts";
+import { type Hub, tokenOf } from "./hub.ts";
+import { intrude } from "./intruder.ts";
 import type { Judge } from "./judge.ts";
 import type { Loop } from "./loop.ts";
 import type { Random } from "./random.ts";
@@ -47,6 +49,10 @@ export interface Surroundings {
   /** No new work: only what is open is brought to its end. */
   quiet: boolean;
   readonly thinkMs: number;
+  /** Sessions need a token. */
+  readonly guarded: boolean;
+  /** The name that several processes share. */
+  readonly shared: string;
   /** The store outside that the epochs guard. */
   readonly store: (claim: string, epoch: number, agent: string) => void;
 }
@@ -88,6 +94,11 @@ export class Agent implements Inhabitant {
   private ids = 0;
   private ready = false;
   private calling = false;
+  private forged = false;
+  /** Nobody else may be open under its name. */
+  private readonly alone: boolean;
+  /** What takes its newest session over. */
+  private resume: string | undefined;
 
   constructor(label: string, name: string, random: Random, world: Surroundings) {
     this.label = label;
@@ -95,6 +106,7 @@ export class Agent implements Inhabitant {
     this.random = random;
     this.world = world;
     this.filter = random.happens(0.25) ? [random.pick(["claim.*", "agent.*", "claim.granted"])] : undefined;
+    this.alone = name !== world.shared && random.happens(0.25);
     this.think();
   }
 
@@ -146,6 +158,7 @@ export class Agent implements Inhabitant {
   private act(): void {
     const { random, world } = this;
     if (random.happens(0.01)) return this.leave();
+    if (this.alone && random.happens(0.02)) return this.beIntruded();
     if (random.happens(0.15) && this.grants.length > 0) return this.useStore();
     const query = random.happens(0.2);
     const drawn = query ? drawQuery(random, this.known()) : drawCommand(random, this.known());
@@ -183,7 +196,8 @@ export class Agent implements Inhabitant {
   }
 
   private connect(): void {
-    const hubs = this.world.hubs.filter((hub) => hub.serving);
+    const { world } = this;
+    const hubs = world.hubs.filter((hub) => hub.serving);
     if (hubs.length === 0 || this.calling) return;
     const hub = this.random.pick(hubs);
     const wire = hub.dial();
@@ -193,15 +207,31 @@ export class Agent implements Inhabitant {
     this.hub = hub;
     wire.client.receive({
       frame: (frame) => {
-        if (this.wire === wire) this.heard(JSON.parse(String(frame)));
+        if (this.wire === wire) this.heard((decode(frame) as { readonly value: Message }).value);
       },
       drained: () => {},
       closed: () => {
         if (this.wire === wire) this.lost();
       },
     });
+    const resume = this.resume === undefined ? {} : { resume: this.resume };
+    const alone = this.alone ? { exclusive: true, ...resume } : {};
+    this.forged = world.guarded && this.random.happens(0.1);
+    this.request("session.open", { ...this.opening(this.forged), ...alone }, undefined);
+  }
+
+  private opening(forged: boolean): object {
     const role = this.operator ? { role: "operator" } : {};
-    this.request("session.open", { agent: this.name, ...role }, undefined);
+    const token = this.world.guarded ? { token: tokenOf(forged ? "somebody else" : this.name) } : {};
+    return { agent: this.name, ...role, ...token };
+  }
+
+  private beIntruded(): void {
+    const { wire, hub, label, resume } = this;
+    if (wire === undefined || hub === undefined || resume === undefined) return;
+    const stands = () => this.wire === wire && this.ready && this.resume === resume;
+    const alone = { label, wire, hub, opening: this.opening(false), resume, stands };
+    intrude(alone, this.world.judge, this.random.happens(0.3));
   }
 
   private lost(): void {
@@ -223,7 +253,8 @@ export class Agent implements Inhabitant {
 
   private followed(entry: Record<string, unknown>): void {
     const seq = entry.seq as number;
-    this.world.judge.followed(this.label, this.cursor, entry, this.filter);
+    const asker = { agent: this.name, operator: this.operator };
+    this.world.judge.followed(this.label, asker, this.cursor, entry, this.filter);
     this.cursor = seq;
     this.seen = Math.max(this.seen, seq);
     for (const event of entry.events as readonly Record<string, unknown>[]) this.learn(event);
@@ -255,7 +286,7 @@ export class Agent implements Inhabitant {
     if (typeof result?.seq === "number" && asked.method !== "log.follow") {
       this.seen = Math.max(this.seen, result.seq);
     }
-    if (asked.method === "session.open") return result === undefined ? this.drop() : this.opened();
+    if (asked.method === "session.open") return result === undefined ? this.drop() : this.opened(result);
     if (asked.method === "log.follow") return this.following(error);
     const { open, late } = asked;
     if (open !== undefined) this.judged(open, message, late);
@@ -279,7 +310,9 @@ export class Agent implements Inhabitant {
     if (result !== undefined) this.learn({ holder: this.name, ...result });
   }
 
-  private opened(): void {
+  private opened({ resume }: Record<string, unknown>): void {
+    if (typeof resume === "string") this.resume = resume;
+    if (this.forged) this.world.judge.fail(`${this.label} was let in with a forged token`);
     this.ready = true;
     this.calling = false;
     this.follow();
@@ -318,7 +351,7 @@ export class Agent implements Inhabitant {
     this.world.judge.note(
       () => `${this.label} > ${this.hub?.name} ${id} ${method} ${JSON.stringify(params)}`,
     );
-    wire.client.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    wire.client.send(encode(wire.codec, { jsonrpc: "2.0", id, method, params }));
     const waitMs = Number((params as { waitMs?: number }).waitMs ?? 0);
     // Slow appends and paused hubs take a while; who hears nothing at all goes elsewhere.
     const stopWaiting = this.world.loop.at(waitMs + 4000 + this.random.between(0, 2000), undefined, () => {

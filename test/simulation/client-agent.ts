@@ -8,8 +8,9 @@ import { Replica } from "../../core/client/replica.ts";
 import { Failure } from "../../core/failures.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import type { Connection, Frame } from "../../core/ports/transport.ts";
+import { decode } from "../../core/protocol/codec.ts";
 import type { Inhabitant, Surroundings } from "./agent.ts";
-import type { Hub } from "./hub.ts";
+import { type Hub, tokenOf } from "./hub.ts";
 import { chanceOf, Process, SimClock } from "./loop.ts";
 import type { Random } from "./random.ts";
 import type { Wire } from "./sim-net.ts";
@@ -43,6 +44,10 @@ export class ClientAgent implements Inhabitant {
     this.think();
   }
 
+  private get asker(): { readonly agent: string; readonly operator: boolean } {
+    return { agent: this.name, operator: this.name === "op" };
+  }
+
   get open(): Iterable<string> {
     return this.waiting;
   }
@@ -60,7 +65,8 @@ export class ClientAgent implements Inhabitant {
 
   /** Its copy of the state is the state. */
   check(): void {
-    if (this.replica !== undefined) this.world.judge.copied(this.label, this.replica.seq, this.replica.state);
+    const { replica, world, asker } = this;
+    if (replica !== undefined) world.judge.copied(this.label, asker, replica.seq, replica.state);
   }
 
   private start(): void {
@@ -70,6 +76,7 @@ export class ClientAgent implements Inhabitant {
     this.process = process;
     const clock = new SimClock(loop, process, this.random.between(0, 1_000_000), 0);
     const role = this.name === "op" ? { role: "operator" } : {};
+    const token = this.world.guarded ? { token: tokenOf(this.name) } : {};
     const { fraction, id } = chanceOf(this.random);
     // A submission's id is made within the call: so it is known before anything is sent.
     const chance = {
@@ -79,7 +86,8 @@ export class ClientAgent implements Inhabitant {
         return this.made;
       },
     };
-    openClient({ dial: () => this.dial(process), agent: this.name, ...role, clock, chance }).then(
+    const dial = () => this.dial(process);
+    openClient({ dial, agent: this.name, ...role, ...token, clock, chance }).then(
       (client) => {
         if (!process.alive) return;
         this.client = client;
@@ -128,8 +136,9 @@ export class ClientAgent implements Inhabitant {
           closed: (how) => receiver.closed(how),
         }),
       send: (frame) => {
-        judge.note(() => `${this.label} > ${hub.name} ${String(frame)}`);
-        for (const { id, params } of messagesOf(frame)) {
+        const messages = messagesOf(frame);
+        judge.note(() => `${this.label} > ${hub.name} ${JSON.stringify(messages)}`);
+        for (const { id, params } of messages) {
           if (id === undefined || params?.submission === undefined) continue;
           asked.set(id, params.submission);
           judge.tried(this.name, params.submission, incarnation);
@@ -231,7 +240,8 @@ export class ClientAgent implements Inhabitant {
 
   private followed(entry: Entry): void {
     const { judge } = this.world;
-    judge.followed(this.label, this.cursor, entry as unknown as Record<string, unknown>, undefined);
+    const shown = entry as unknown as Record<string, unknown>;
+    judge.followed(this.label, this.asker, this.cursor, shown, undefined);
     this.cursor = entry.seq;
     this.replica?.fold([entry]);
     for (const event of entry.events) this.learn(event as unknown as Record<string, unknown>);
@@ -239,6 +249,7 @@ export class ClientAgent implements Inhabitant {
 }
 
 function messagesOf(frame: Frame): readonly Message[] {
-  const value = JSON.parse(String(frame)) as Message | readonly Message[];
+  const decoded = decode(frame);
+  const { value } = decoded as { readonly value: Message | readonly Message[] };
   return Array.isArray(value) ? value : [value as Message];
 }

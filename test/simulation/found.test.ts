@@ -186,6 +186,23 @@ it("does not say that nothing happened when only the second try certainly had no
   await client.close();
 });
 
+it("gives an exclusive name back when the connection ends while its agent joins", async () => {
+  const engine = await world.engine();
+  const open = { jsonrpc: "2.0", id: 1, method: "session.open", params: { agent: "a", exclusive: true } };
+  const opened = async (hangUp: boolean): Promise<string[]> => {
+    const frames: string[] = [];
+    const [hub, client] = memoryPair();
+    engine.accept(hub);
+    client.receive({ frame: (frame) => frames.push(String(frame)), drained: () => {}, closed: () => {} });
+    client.send(JSON.stringify(open));
+    if (hangUp) client.close("failed");
+    await settle();
+    return frames;
+  };
+  await opened(true);
+  expect((await opened(false)).join()).toContain('"resume"');
+});
+
 it("dates an entry from when it was appended, not from when it was heard of", () => {
   const clock = new ManualClock();
   const time = new LogTime(clock, 1000, 0);

@@ -19,6 +19,17 @@ export interface HubOptions {
   readonly faults: Faults;
   readonly settings: Partial<Settings>;
   readonly latencyMs: number;
+  /** Names are proven by tokens, and what is for others is hidden. */
+  readonly guarded: boolean;
+}
+
+/** What proves a name in a guarded world. */
+export function tokenOf(agent: string): string {
+  return `token of ${agent}`;
+}
+
+function verify(agent: string, token: string): { readonly operator: boolean } | undefined {
+  return token === tokenOf(agent) ? { operator: agent === "op" } : undefined;
 }
 
 export class Hub {
@@ -63,9 +74,11 @@ export class Hub {
   }
 
   private open(process: Process, clock: SimClock, log: SimLog): void {
-    const { judge, settings } = this.options;
+    const { judge, settings, guarded } = this.options;
+    const tokens = guarded ? { verify } : {};
     const report = (what: string, error: unknown) => this.reported(process, what, error);
-    openEngine({ log, clock, chance: chanceOf(this.random), hash: sha256, settings, report }).then(
+    const chance = chanceOf(this.random);
+    openEngine({ log, clock, chance, hash: sha256, settings, report, ...tokens }).then(
       (engine) => {
         if (!process.alive) return;
         this.engine = engine;
@@ -172,7 +185,9 @@ export class Hub {
     const { process } = this;
     if (process === undefined || this.engine === undefined) return undefined;
     const { loop, latencyMs } = this.options;
-    const wire = new Wire(loop, this.random, process, caller, latencyMs, this.random.happens(0.3) ? 500 : 1);
+    const { random } = this;
+    const [scale, codec] = [random.happens(0.3) ? 500 : 1, random.happens(0.4) ? "msgpack" : "json"] as const;
+    const wire = new Wire(loop, random, process, caller, latencyMs, scale, codec);
     this.wires = this.wires.filter(({ cutAt, hub }) => cutAt === undefined && !hub.closed);
     this.wires.push(wire);
     loop.at(0, process, () => {

@@ -9,10 +9,16 @@ import { createHash } from "node:crypto";
 import { emptyFold, type Fold, foldAll, foldEntry } from "../../core/engine/fold.ts";
 import { engineRejections } from "../../core/engine/refusals.ts";
 import { rowsOf } from "../../core/engine/snapshot.ts";
-import { answerOf, type Command, decide, type State, tables } from "../../core/model/model.ts";
+import { answerOf, type Command, decide, redacted, type State, tables } from "../../core/model/model.ts";
 import type { Closes, Entry } from "../../core/model/slice.ts";
 import { Leases } from "./leases.ts";
 import type { Stored } from "./sim-log.ts";
+
+/** Whose eyes something is shown to. */
+interface Eyes {
+  readonly agent: string;
+  readonly operator: boolean;
+}
 
 type Fields = Readonly<Record<string, unknown>>;
 type Refusal = { readonly code: number; readonly data?: Fields } | undefined;
@@ -50,9 +56,12 @@ export class Judge {
   private readonly entries: Entry[] = [];
   private readonly trace: string[] | undefined;
   private readonly nowMs: () => number;
+  private readonly guarded: boolean;
 
-  constructor(nowMs: () => number, trace: string[] | undefined) {
+  /** `guarded`: what is for others must be hidden. */
+  constructor(nowMs: () => number, trace: string[] | undefined, guarded: boolean) {
     this.nowMs = nowMs;
+    this.guarded = guarded;
     this.trace = trace;
     this.leases = new Leases((words) => this.fail(words));
   }
@@ -148,8 +157,10 @@ export class Judge {
   }
 
   /** A follower has folded this state for itself. */
-  copied(who: string, seq: number, state: State): void {
-    this.served(who, { ...this.foldAt(seq), state });
+  copied(who: string, eyes: Eyes, seq: number, state: State): void {
+    const fold = this.foldAt(seq);
+    const shown = this.guarded ? foldAll(emptyFold, this.entries.slice(0, seq).map(this.seenBy(eyes))) : fold;
+    this.same(who, { ...shown, atMs: fold.atMs }, { ...fold, state });
   }
 
   /** A question was answered. */
@@ -169,7 +180,7 @@ export class Judge {
       this.fail(`${method} was answered as of ${seq}, behind ${floor}, which had been answered`);
     if (seq > this.head) this.fail(`${method} was answered as of ${seq}, above the head`);
     const { state } = this.foldAt(seq);
-    const asker = { agent, nowMs, operator, guarded: false, hash: sha256 };
+    const asker = { agent, nowMs, operator, guarded: this.guarded, hash: sha256 };
     const expected = JSON.stringify({
       ...(query.answer(state, params as never, asker) as object),
       seq,
@@ -182,14 +193,34 @@ export class Judge {
   }
 
   /** A follower was shown an entry. */
-  followed(who: string, cursor: number, entry: Fields, filter: readonly string[] | undefined): void {
+  followed(
+    who: string,
+    eyes: Eyes,
+    cursor: number,
+    entry: Fields,
+    filter: readonly string[] | undefined,
+  ): void {
     const seq = entry.seq as number;
-    if (seq > this.head) this.fail(`${who} was shown ${seq}, which is not in the log`);
-    if (JSON.stringify(entry) !== this.texts[seq - 1]) this.fail(`${who} was shown another entry ${seq}`);
+    const stored = this.entries[seq - 1];
+    if (stored === undefined) return this.fail(`${who} was shown ${seq}, which is not in the log`);
+    if (JSON.stringify(entry) !== JSON.stringify(this.seenBy(eyes)(stored))) {
+      this.fail(`${who} was shown another entry ${seq}`);
+    }
+    if (this.guarded && !eyes.operator) this.hidden(who, eyes.agent, entry);
     if (filter === undefined ? seq !== cursor + 1 : seq <= cursor) {
       this.fail(`${who} was shown ${seq} after ${cursor}`);
     }
     if (filter !== undefined) this.skipped(who, cursor, seq - 1, filter);
+  }
+
+  /** What one agent wrote to another is nobody else's, by hand. */
+  private hidden(who: string, agent: string, { events }: Fields): void {
+    for (const { type, from, to } of events as readonly Fields[]) {
+      const names = [to].flat();
+      if (type !== "message.posted" || from === agent || names.includes(agent)) continue;
+      const all = names.every((name) => /^(a\d|op)$/.test(String(name)));
+      if (all) this.fail(`${who} was shown what ${from} wrote to ${names.join()}`);
+    }
   }
 
   /** A follower was told that nothing of what it wants stands up to `seq`. */
@@ -200,12 +231,16 @@ export class Judge {
 
   /** A hub serves this fold. */
   served(hub: string, fold: Fold): void {
-    const expected = rowsOf(this.foldAt(fold.seq));
+    this.same(hub, this.foldAt(fold.seq), fold);
+  }
+
+  private same(who: string, should: Fold, fold: Fold): void {
+    const expected = rowsOf(should);
     const rows = rowsOf(fold);
     for (let i = 0; i < Math.max(rows.length, expected.length); i++) {
       if (rows[i] === expected[i]) continue;
       this.fail(
-        `${hub} at ${fold.seq} serves ${rows[i] ?? "nothing"} where the log says ${expected[i] ?? "nothing"}`,
+        `${who} at ${fold.seq} serves ${rows[i] ?? "nothing"} where the log says ${expected[i] ?? "nothing"}`,
       );
     }
   }
@@ -226,6 +261,10 @@ export class Judge {
   /** The newest fold. */
   get last(): Fold {
     return this.folds[this.folds.length - 1] as Fold;
+  }
+
+  private seenBy(eyes: Eyes): (entry: Entry) => Entry {
+    return (entry) => redacted(entry, { ...eyes, nowMs: 0, guarded: this.guarded });
   }
 
   private foldAt(seq: number): Fold {

@@ -4,14 +4,22 @@
  * reader may stop to read.
  */
 import { limits } from "../../core/limits.ts";
-import type { Closed, CloseReason, Connection, Frame, Peer, Receiver } from "../../core/ports/transport.ts";
+import type {
+  Closed,
+  CloseReason,
+  Codec,
+  Connection,
+  Frame,
+  Peer,
+  Receiver,
+} from "../../core/ports/transport.ts";
 import type { Loop, Process } from "./loop.ts";
 import type { Random } from "./random.ts";
 
 /** One end of a wire; the hub's is given to the engine. */
 export class End implements Connection {
   readonly peer: Peer = { transport: "sim", loopback: true };
-  readonly codec = "json";
+  readonly codec: Codec;
   bufferedBytes = 0;
   /** This end is gone, or was told that the other is. */
   closed = false;
@@ -28,6 +36,7 @@ export class End implements Connection {
 
   constructor(wire: Wire, owner: Process | undefined) {
     this.wire = wire;
+    this.codec = wire.codec;
     this.owner = owner;
   }
 
@@ -97,6 +106,7 @@ export class Wire {
   readonly latencyMs: number;
   /** What a byte counts for, so that little traffic can fill a connection. */
   readonly scale: number;
+  readonly codec: Codec;
   readonly client: End;
   readonly hub: End;
   cutAt: number | undefined;
@@ -108,11 +118,13 @@ export class Wire {
     caller: Process | undefined,
     latencyMs: number,
     scale: number,
+    codec: Codec,
   ) {
     this.loop = loop;
     this.random = random;
     this.latencyMs = latencyMs;
     this.scale = scale;
+    this.codec = codec;
     this.client = new End(this, caller);
     this.hub = new End(this, hub);
     this.client.join(this.hub);

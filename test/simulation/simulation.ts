@@ -68,12 +68,14 @@ class World {
   private readonly options: SimulationOptions;
   private readonly surroundings: Surroundings;
   private readonly outside = new Map<string, number>();
+  private readonly guarded: boolean;
 
   constructor(options: SimulationOptions) {
     const { seed, off = new Set() } = options;
     this.options = options;
     this.trace = options.trace ? [] : undefined;
-    this.judge = new Judge(() => this.loop.nowMs, this.trace);
+    this.guarded = new Random(seed, "guard").happens(0.3);
+    this.judge = new Judge(() => this.loop.nowMs, this.trace, this.guarded);
     this.faults = drawFaults(new Random(seed, "faults"), off);
     this.faults.onLeap = (excessMs) => this.judge.leases.leapt(excessMs, this.loop.nowMs);
     this.disk.onStored = (stored, entries) => this.judge.stored(stored, entries);
@@ -92,6 +94,8 @@ class World {
       hubs: this.hubs,
       agents,
       quiet: false,
+      guarded: this.guarded,
+      shared: agents[0] as string,
       thinkMs: shape.pick([50, 150, 300, 600]),
       store: (claim, epoch, agent) => this.store(claim, epoch, agent),
     };
@@ -122,6 +126,7 @@ class World {
         faults,
         settings,
         latencyMs,
+        guarded: this.guarded,
       });
       this.hubs.push(hub);
       hub.start(shape.between(0, 100));
