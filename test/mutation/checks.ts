@@ -1,12 +1,14 @@
 /**
  * What a mutant is held against, cheapest first: the compiler, the tests of what it touches, fifty seeds of the
- * simulation, all tests of the core. Each runs in a copy of the tree and is ended when it takes far too long.
+ * simulation, every other test of the core that reaches it. Each runs in a copy of the tree and is ended when it
+ * takes far too long.
  */
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { RECORDER } from "./reach.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -18,22 +20,29 @@ export interface Outcome {
 }
 
 /** Longer than this, and the mutant hangs: many times what the slowest check takes on a busy machine. */
-const HANGS_MS = 180_000;
+const HANGS_MS = 240_000;
 const SEEDS = 50;
 const STEPS = 3000;
 
-/** Which tests are nearest to which files; the first that fits. The name of a test is enough. */
+/** Which tests are nearest to which files; the first that fits. */
 const NEAREST: readonly (readonly [file: RegExp, tests: RegExp])[] = [
   [/model\/(task|dependencies|progress)/, /\/(tasks|dependencies|progress)\./],
   [/model\/(document|patch|chunked-text|text-diff|block-match|markpact)/, /\/(documents|patch|markpact)\./],
   [/model\/(scope|path|pattern|character|trie|collisions)/, /\/(scopes|map|claims)\./],
-  [/model\/(claim|acquire|obstacles|waits|deadlock|terms)/, /\/(claims|waits|lease)\./],
+  [/model\/(claim|acquire|obstacles|waits|deadlock|terms)/, /core\/(claims|waits|lease)\./],
   [/model\/(message|inbox|recipients|threads|channels)/, /\/(messages|inbox)\./],
   [/model\/(map|seq-map)/, /\/(map|seq-map)\./],
-  [/model\/(checkpoints|resource|decisions|activity|agents|presence|log)/, /\/$1[^/]*\./],
+  [/model\/checkpoints/, /\/(checkpoints)\./],
+  [/model\/resource/, /\/(resources)\./],
+  [/model\/(agents|presence)/, /\/(agents|presence)\./],
   [/engine\//, /\/(engine|engines|receipts|presence|log|agents)\./],
-  [/./, /\/(totality|schema|log|tasks)\./],
+  [/./, /core\/(log|tasks|activity|decisions)\./],
 ];
+
+/** Whether a test stands near a file. */
+export function isNear(file: string, test: string): boolean {
+  return (NEAREST.find(([files]) => files.test(file)) as (typeof NEAREST)[number])[1].test(test);
+}
 
 /** A copy of the tree in which bugs may be planted. */
 export class Copy {
@@ -47,19 +56,12 @@ export class Copy {
     }
     symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
     writeFileSync(join(this.folder, "mutants.config.ts"), CONFIG);
+    writeFileSync(join(this.folder, "reach.setup.ts"), RECORDER);
   }
 
   /** Whether core compiles. */
   compiles(): Promise<Outcome> {
     return this.run(["node_modules/typescript/bin/tsc", "-p", "core", "--noEmit"], /error TS.*/);
-  }
-
-  /** The tests nearest to a file. */
-  nearest(file: string): Promise<Outcome> {
-    const [path, tests] = NEAREST.find(([files]) => files.test(file)) as (typeof NEAREST)[number];
-    const noun = path.exec(file)?.[1]?.replace(/s$/, "") ?? "";
-    const wanted = new RegExp(tests.source.replace("$1", noun));
-    return this.tests(this.listed().filter((test) => wanted.test(test)));
   }
 
   /** Seeds of the simulation until one is broken. */
@@ -68,36 +70,34 @@ export class Copy {
     return this.run(args, /^BROKEN.*/m);
   }
 
-  /** All tests of the core, and those of what the simulation found. */
-  everything(): Promise<Outcome> {
-    return this.tests([...this.listed(), "test/simulation/found.test.ts"]);
+  /** These tests, in this order, until one fails. */
+  async tests(files: readonly string[]): Promise<Outcome> {
+    if (files.length === 0) return { ok: true, said: "", ms: 0 };
+    return this.run(VITEST, /^.*(FAIL|Error:) .*/m, { TESTS: files.join() });
   }
 
-  private tests(files: readonly string[]): Promise<Outcome> {
-    const args = [
-      "node_modules/vitest/vitest.mjs",
-      "run",
-      "--config",
-      "mutants.config.ts",
-      "--bail",
-      "1",
-      ...files,
-    ];
-    return this.run(args, /^.*(FAIL|Error:) .*/m);
-  }
-
-  private listed(): string[] {
-    return ["test/core", "test/properties"].flatMap((folder) =>
+  /** All tests of the core in instrumented files; where they wrote down what they reach. */
+  async survey(): Promise<{ readonly outcome: Outcome; readonly path: string }> {
+    const path = join(this.folder, "reach.jsonl");
+    if (existsSync(path)) rmSync(path);
+    const files = ["test/core", "test/properties", "test/simulation"].flatMap((folder) =>
       readdirSync(join(this.folder, folder))
-        .filter((name) => name.endsWith(".test.ts"))
-        .map((name) => `${folder}/${basename(name)}`),
+        .filter((name) => name.endsWith(".test.ts") && name !== "simulation.test.ts")
+        .map((name) => `${folder}/${name}`),
     );
+    const outcome = await this.run(VITEST, /^.*(FAIL|Error:) .*/m, { TESTS: files.join(), SURVEY: "1" }, 1e6);
+    return { outcome, path };
   }
 
-  private run(args: readonly string[], telling: RegExp): Promise<Outcome> {
+  private run(
+    args: readonly string[],
+    telling: RegExp,
+    more: NodeJS.ProcessEnv = {},
+    hangsMs = HANGS_MS,
+  ): Promise<Outcome> {
     const startedMs = performance.now();
     return new Promise((resolve) => {
-      const env = { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "--max-old-space-size=1500" };
+      const env = { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "--max-old-space-size=1500", ...more };
       // A group of its own: what hangs is a child of the test runner.
       const child = spawn(process.execPath, args, { cwd: this.folder, env, detached: true });
       let out = "";
@@ -110,7 +110,7 @@ export class Copy {
       const timer = setTimeout(() => {
         hangs = true;
         if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      }, HANGS_MS);
+      }, hangsMs);
       child.on("close", (code) => {
         clearTimeout(timer);
         const words = hangs ? "it hangs" : (telling.exec(out)?.[0].trim() ?? out.trim().slice(-200));
@@ -121,10 +121,29 @@ export class Copy {
   }
 }
 
-/** One process for all files: what takes time is to load the core again. */
+const VITEST = ["node_modules/vitest/vitest.mjs", "run", "--config", "mutants.config.ts", "--bail", "1"];
+
+/** One process for all files but in the survey: what takes time is to load the core again. */
 const CONFIG = `import { defineConfig } from "vitest/config";
+import { BaseSequencer } from "vitest/node";
+const files = (process.env.TESTS ?? "").split(",");
+const survey = process.env.SURVEY === "1";
+class InOrder extends BaseSequencer {
+  async sort(specs) {
+    const place = ({ moduleId }) => files.findIndex((file) => moduleId.endsWith(file));
+    return [...specs].sort((a, b) => place(a) - place(b));
+  }
+}
 export default defineConfig({
   cacheDir: ".vite",
-  test: { include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 1, isolate: false, testTimeout: 60_000 },
+  test: {
+    include: files,
+    pool: "forks",
+    maxWorkers: 1,
+    isolate: survey,
+    setupFiles: survey ? ["reach.setup.ts"] : [],
+    testTimeout: 60_000,
+    sequence: { sequencer: InOrder },
+  },
 });
 `;

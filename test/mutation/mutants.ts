@@ -81,6 +81,38 @@ export function mutantsOf(file: string, text: string): Mutant[] {
   return found.sort((a, b) => a.start - b.start || a.end - b.end);
 }
 
+/** Bodies of functions, each with a call that says it ran; `functionsOf` numbers them the same way. */
+export function instrumented(text: string, functions: readonly Span[], first: number): string {
+  let out = "";
+  let from = 0;
+  for (const [i, { start }] of functions.entries()) {
+    out += `${text.slice(from, start + 1)} (globalThis as any).ran?.(${first + i});`;
+    from = start + 1;
+  }
+  return out + text.slice(from);
+}
+
+/** A stretch of text. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The bodies of a file's functions, in order of where they begin. */
+export function functionsOf(file: string, text: string): Span[] {
+  const found: Span[] = [];
+  const visit = (node: Node): void => {
+    if (isNode(node.body) && node.body.type === "BlockStatement" && /Function/.test(node.type)) {
+      found.push(node.body);
+    }
+    for (const value of Object.values(node)) {
+      for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) visit(child);
+    }
+  };
+  visit(parseAst(text, { lang: "ts" }, file) as unknown as Node);
+  return found.sort((a, b) => a.start - b.start);
+}
+
 /** The file with its one bug. */
 export function planted(text: string, { start, end, put }: Mutant): string {
   return text.slice(0, start) + put + text.slice(end);

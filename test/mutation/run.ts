@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../simulation/random.ts";
 import { record } from "../torture/record.ts";
-import { Copy, type Outcome } from "./checks.ts";
+import { Copy, isNear, type Outcome } from "./checks.ts";
 import { type Mutant, mutantsOf, planted } from "./mutants.ts";
+import { Reach } from "./reach.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,6 +30,8 @@ for (const folder of ["core/model", "core/engine"]) {
     texts.set(`${folder}/${name}`, readFileSync(join(copy.folder, folder, name), "utf8"));
   }
 }
+
+const reach = new Reach(texts);
 
 try {
   await sound();
@@ -57,9 +60,13 @@ try {
 
 /** Without a bug all checks pass: else what they say of one with a bug means nothing. */
 async function sound(): Promise<void> {
-  for (const check of ["compiles", "simulation", "everything"] as const) {
-    const { ok, said, ms } = await copy[check]();
-    console.log(`without a bug: ${check} ${ok ? "passes" : "FAILS"} in ${(ms / 1000).toFixed(1)} s`);
+  for (const [file, text] of texts) writeFileSync(join(copy.folder, file), reach.instrumented(file, text));
+  const { outcome, path } = await copy.survey();
+  reach.learn(path);
+  for (const [file, text] of texts) writeFileSync(join(copy.folder, file), text);
+  const checks = { tests: outcome, compiler: await copy.compiles(), simulation: await copy.simulation() };
+  for (const [name, { ok, said, ms }] of Object.entries(checks)) {
+    console.log(`without a bug: ${name} ${ok ? "passes" : "FAILS"} in ${(ms / 1000).toFixed(1)} s`);
     if (!ok) throw new Error(said);
   }
 }
@@ -71,10 +78,12 @@ async function caughtBy(mutant: Mutant): Promise<string | undefined> {
   writeFileSync(path, planted(text, mutant));
   try {
     if (!(await copy.compiles()).ok) return undefined;
+    const tests = reach.tests(mutant);
+    const near = tests.filter((test) => isNear(mutant.file, test));
     const checks: readonly (readonly [string, () => Promise<Outcome>])[] = [
-      ["tests nearby", () => copy.nearest(mutant.file)],
+      ["tests nearby", () => copy.tests(near)],
       ["simulation", () => copy.simulation()],
-      ["tests", () => copy.everything()],
+      ["tests", () => copy.tests(tests.filter((test) => !near.includes(test)))],
     ];
     for (const [name, check] of checks) {
       const { ok, said } = await check();
