@@ -25,7 +25,7 @@ interface Faults {
   doubles: number;
 }
 
-class Proxy {
+class HostileLine {
   readonly faults: Faults = { cuts: 0, stalls: 0, halves: 0, doubles: 0 };
   /** While false, bytes pass untouched. */
   hostile = true;
@@ -66,7 +66,8 @@ class Proxy {
     const drawn = this.hostile ? this.chance() : 1;
     if (drawn < 0.02) {
       this.faults.cuts += 1;
-      // Half of it arrives; nobody is told that there was more.
+      // Half of it arrives, and nothing behind it; nobody is told that there was more.
+      from.pause();
       to.write(bytes.subarray(0, bytes.length >> 1), () => from.destroy());
     } else if (drawn < 0.04) {
       this.faults.stalls += 1;
@@ -93,7 +94,7 @@ class Proxy {
 }
 
 let hub: Hub | undefined;
-let proxy: Proxy | undefined;
+let proxy: HostileLine | undefined;
 let clients: Client[] = [];
 afterEach(async () => {
   if (proxy !== undefined) proxy.hostile = false;
@@ -117,13 +118,13 @@ async function join(url: string, agent: string): Promise<Client> {
 }
 
 describe("through a hostile line", () => {
-  test.each(["ws", "mqtt"])(
+  test.each(["ws", "mqtt", "http"])(
     "%s: one effect, one answer, no gap, no repeat",
     { timeout: 120_000 },
     async (scheme) => {
       hub = await serve({ log: "memory:", listen: [`${scheme}://127.0.0.1:0`] });
       const url = new URL(hub.urls.find((one) => one.startsWith(`${scheme}:`)) as string);
-      proxy = new Proxy(Number(url.port), 7);
+      proxy = new HostileLine(Number(url.port), 7);
       const through = `${scheme}://127.0.0.1:${await proxy.listen()}`;
       const [ann, ben, eve] = [
         await join(through, "ann"),
@@ -159,8 +160,8 @@ describe("through a hostile line", () => {
       expect(types.get("claim.granted")).toBe(240);
       expect(types.get("claim.released")).toBe(120);
       expect(hub.engine.state().claims.live.size).toBe(120);
-      const { cuts, stalls, halves } = proxy.faults;
-      expect(Math.min(cuts, stalls, halves)).toBeGreaterThan(0);
+      const { cuts, stalls, halves, doubles } = proxy.faults;
+      expect(Math.min(cuts, stalls, halves, doubles)).toBeGreaterThan(0);
       for (const client of clients) await client.close();
       await watching;
     },

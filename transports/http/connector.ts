@@ -16,6 +16,7 @@ import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Connection, ConnectOptions } from "../../core/ports/transport.ts";
 import { LinkConnection, type Post } from "./link-connection.ts";
+import { numberIn, postHeaders } from "./link-post.ts";
 
 /** What of a refusal's text is repeated to people. */
 const REFUSAL_WORDS_MAX = 400;
@@ -33,14 +34,24 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   if (options.token !== undefined) headers.authorization = `Bearer ${options.token}`;
   const send = (told: RequestOptions) =>
     (secure ? httpsRequest : httpRequest)(new URL("/link", base), { agent, ...told });
-  const post: Post = (method, body, link) =>
+  const post: Post = (method, body, link, number) =>
     new Promise((resolve, reject) => {
       const length = { "content-length": Buffer.byteLength(body), "content-type": "application/x-ndjson" };
-      const posting = send({ method, headers: { ...headers, ...length, "holdfast-link": link } });
+      const posting = send({
+        method,
+        headers: { ...headers, ...length, ...postHeaders(link, number, body) },
+      });
+      posting.setTimeout(limits.requestMs, () => posting.destroy(new Error("no answer in time")));
       posting.on("error", reject);
+      posting.on("close", () => reject(new Error("no answer")));
       posting.on("response", (response) => {
+        const { statusCode = 0 } = response;
         response.on("error", reject);
-        response.resume().on("end", () => resolve(response.statusCode ?? 0));
+        response.resume().on("end", () => {
+          // An answer to another POST than this says nothing of this one.
+          if (statusCode === 204 && numberIn(response.headers) !== number) reject(new Error("out of step"));
+          else resolve(statusCode);
+        });
       });
       posting.end(body);
     });

@@ -102,19 +102,27 @@ export class EventStream {
   };
 }
 
-/** Takes the text of a stream apart, in chunks as they come; `heard` gets each whole event. */
+/** A line that is longer than a frame may be. */
+export class LineTooLong extends Error {}
+
+/**
+ * Takes the text of a link's stream apart, in chunks as they come; `heard` gets each whole event. The events are
+ * numbered from 0 and have one line of data each: whatever else comes, something repeated or swallowed bytes.
+ */
 export class EventReader {
   readonly #heard: (event: string, data: string) => void;
   #line: string[] = [];
   #lineLength = 0;
+  #next = 0;
+  #id: number | undefined;
   #event = "";
-  #data: string[] = [];
+  #data: string | undefined;
 
   constructor(heard: (event: string, data: string) => void) {
     this.#heard = heard;
   }
 
-  /** Throws when a line grows beyond what a frame may take. */
+  /** Throws `LineTooLong`, and an error at anything that no link's stream holds; then it is of no more use. */
   push(text: string): void {
     let start = 0;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
@@ -122,21 +130,33 @@ export class EventReader {
       const line = this.#line.length === 1 ? (this.#line[0] as string) : this.#line.join("");
       this.#line = [];
       this.#lineLength = 0;
-      this.#take(line.endsWith("\r") ? line.slice(0, -1) : line);
+      this.#take(line);
       start = end + 1;
     }
     if (start >= text.length) return;
     this.#line.push(text.slice(start));
     this.#lineLength += text.length - start;
-    if (this.#lineLength > limits.frameBytesMax + 100) throw new Error("a line longer than a frame may be");
+    if (this.#lineLength > limits.frameBytesMax + 100)
+      throw new LineTooLong("a line longer than a frame may be");
   }
 
   #take(line: string): void {
-    if (line === "") {
-      if (this.#data.length > 0) this.#heard(this.#event, this.#data.join("\n"));
-      this.#event = "";
-      this.#data = [];
-    } else if (line.startsWith("data:")) this.#data.push(line.slice(line[5] === " " ? 6 : 5));
-    else if (line.startsWith("event:")) this.#event = line.slice(6).trim();
+    if (line === "") return this.#endOfEvent();
+    if (line.startsWith("data: ") && this.#data === undefined) this.#data = line.slice(6);
+    else if (line.startsWith("id: ") && this.#id === undefined) this.#id = Number(line.slice(4));
+    else if (line.startsWith("event: ") && this.#event === "") this.#event = line.slice(7);
+    else if (line !== ":") throw new Error("a line that no event has here");
+  }
+
+  /** A comment alone is none. */
+  #endOfEvent(): void {
+    const [id, event, data] = [this.#id, this.#event, this.#data];
+    this.#id = undefined;
+    this.#event = "";
+    this.#data = undefined;
+    if (id === undefined && event === "" && data === undefined) return;
+    if (id !== this.#next || data === undefined) throw new Error("not the next event");
+    this.#next += 1;
+    this.#heard(event, data);
   }
 }

@@ -14,10 +14,13 @@ import type {
   Receiver,
 } from "../../core/ports/transport.ts";
 import { isLoopbackAddress } from "../../core/protocol/gate.ts";
-import { EventReader } from "./event-stream.ts";
+import { EventReader, LineTooLong } from "./event-stream.ts";
 
-/** Sends a body along a link and tells the status of the answer. */
-export type Post = (method: "POST" | "DELETE", body: string, link: string) => Promise<number>;
+/**
+ * Sends a body along a link, as its POST of this number, and tells the status of the answer; rejects when
+ * there is none in time, or one that belongs to another.
+ */
+export type Post = (method: "POST" | "DELETE", body: string, link: string, number: number) => Promise<number>;
 
 /** Frames gathered in one POST before the last one. */
 const POST_BYTES = limits.frameBytesMax / 4;
@@ -31,6 +34,8 @@ export class LinkConnection implements Connection {
   readonly #decoder = new StringDecoder("utf8");
   readonly #reader: EventReader;
   #link = "";
+  /** How many POSTs there were. */
+  #posts = 0;
   #receiver: Receiver | undefined;
   #ended: Closed | undefined;
   #told = false;
@@ -63,6 +68,7 @@ export class LinkConnection implements Connection {
         opened();
       } else if (event === "") this.#heard(data);
       else if (event === "closed") this.#end(closedBy(data));
+      else this.#broken();
     });
     this.#silence = setTimeout(() => this.#broken(), 3 * limits.streamHeartbeatMs);
     this.#silence.unref();
@@ -110,8 +116,9 @@ export class LinkConnection implements Connection {
     this.#silence.refresh();
     try {
       this.#reader.push(this.#decoder.write(chunk));
-    } catch {
-      this.#end({ goodbye: false, reason: "frame-too-large" });
+    } catch (error) {
+      const reason = error instanceof LineTooLong ? "frame-too-large" : "broken: the stream is out of step";
+      this.#end({ goodbye: false, reason });
     }
   }
 
@@ -141,10 +148,11 @@ export class LinkConnection implements Connection {
     this.#outbox.splice(0, frames.length);
     const farewell = frames.length === 0 ? this.#farewell : undefined;
     if (farewell !== undefined) this.#farewell = undefined;
+    this.#posts += 1;
     const posted =
       farewell === undefined
-        ? this.#post("POST", `${frames.join("\n")}\n`, this.#link)
-        : this.#post("DELETE", farewell, this.#link);
+        ? this.#post("POST", `${frames.join("\n")}\n`, this.#link, this.#posts)
+        : this.#post("DELETE", farewell, this.#link, this.#posts);
     posted.then(
       (status) => {
         this.#posting = false;

@@ -12,6 +12,7 @@ import type { Clock } from "../../core/ports/clock.ts";
 import type { Accept, Closed, CloseReason } from "../../core/ports/transport.ts";
 import { EventStream, eventText } from "./event-stream.ts";
 import { ALWAYS, answer, type Exchange } from "./exchange.ts";
+import { isWhole, LINK_HEADER, numberIn, POST_HEADER } from "./link-post.ts";
 import { RequestConnection } from "./request-connection.ts";
 
 /** Longest body of a POST: frames are gathered up to a quarter of a frame before the last one. */
@@ -19,6 +20,9 @@ export const LINK_BODY_BYTES_MAX = limits.frameBytesMax + limits.frameBytesMax /
 
 interface Link {
   readonly connection: RequestConnection;
+  readonly stream: EventStream;
+  /** The number of the newest POST, where its peer numbers them. */
+  newest: number;
   /** The last POST: the next waits for it, so that frames keep their order. */
   taken: Promise<void>;
 }
@@ -44,25 +48,22 @@ export class Links {
       drained: () => connection.drained(),
       gone: (reason) => this.#gone(name, { goodbye: false, reason }),
     });
+    let events = 0;
+    const numbered = (data: string, event?: string): string => eventText(data, event, events++);
     const connection = new RequestConnection(peer, {
-      frame: (frame) => stream.write(eventText(frame)),
+      frame: (frame) => stream.write(numbered(frame)),
       get bufferedBytes() {
         return stream.bufferedBytes;
       },
       closed: (reason, words) => {
         this.#open.delete(name);
-        stream.end(
-          eventText(JSON.stringify({ reason, ...(words === undefined ? {} : { words }) }), "closed"),
-        );
+        stream.end(numbered(JSON.stringify({ reason, ...(words === undefined ? {} : { words }) }), "closed"));
       },
     });
-    this.#open.set(name, { connection, taken: Promise.resolve() });
-    this.#leave.set(name, () => stream.end());
-    stream.write(eventText(name, "link"));
+    this.#open.set(name, { connection, stream, newest: 0, taken: Promise.resolve() });
+    stream.write(numbered(name, "link"));
     this.#accept(connection);
   }
-
-  readonly #leave = new Map<string, () => void>();
 
   /** Answers `POST /link`, once the hub took the frames; `undefined` for text: the body was too large. */
   async frames(exchange: Exchange, text: string | undefined): Promise<void> {
@@ -76,9 +77,11 @@ export class Links {
       this.#gone(name, { goodbye: false, reason: "frame-too-large" });
       return;
     }
-    link.taken = link.taken.then(() => link.connection.deliver(lines));
+    const order = this.#orderOf(exchange, link, text);
+    if (order === "broken") return this.#outOfStep(exchange, name);
+    if (order === "new") link.taken = link.taken.then(() => link.connection.deliver(lines));
     await link.taken;
-    if (!response.destroyed) response.writeHead(204, ALWAYS).end();
+    taken(exchange);
   }
 
   /** Answers `DELETE /link`, whose body says why. */
@@ -86,13 +89,32 @@ export class Links {
     const found = this.#find(exchange);
     if (found === undefined) return;
     const [name, link] = found;
+    if (this.#orderOf(exchange, link, text) !== "new") return this.#outOfStep(exchange, name);
     await Promise.race([link.taken, new Promise<void>((resolve) => this.#after(limits.closeMs, resolve))]);
     this.#gone(name, closedBy(text));
-    exchange.response.writeHead(204, ALWAYS).end();
+    taken(exchange);
+  }
+
+  /** Whether a POST is the next one; one whose peer numbers none is. */
+  #orderOf({ request }: Exchange, link: Link, text: string): "new" | "repeated" | "broken" {
+    if (!isWhole(request.headers, text)) return "broken";
+    const number = numberIn(request.headers);
+    if (number === undefined) return "new";
+    if (number > link.newest + 1) return "broken";
+    if (number <= link.newest) return "repeated";
+    link.newest = number;
+    return "new";
+  }
+
+  /** Something was lost or altered under way: the peer begins anew, and sends again what has no answer. */
+  #outOfStep({ response }: Exchange, name: string): void {
+    const message = "This is not what was sent, or not the next POST of its link; open another.";
+    answer(response, 409, { error: { message } }, { connection: "close" });
+    this.#gone(name, { goodbye: false, reason: "broken: the posts are out of step" });
   }
 
   #find({ request, response }: Exchange): [string, Link] | undefined {
-    const name = request.headers["holdfast-link"];
+    const name = request.headers[LINK_HEADER];
     const link = typeof name === "string" ? this.#open.get(name) : undefined;
     if (typeof name === "string" && link !== undefined) return [name, link];
     answer(response, 404, { error: { message: "This link is not open (any more)." } });
@@ -103,9 +125,15 @@ export class Links {
     const link = this.#open.get(name);
     this.#open.delete(name);
     link?.connection.end(how);
-    this.#leave.get(name)?.();
-    this.#leave.delete(name);
+    link?.stream.end();
   }
+}
+
+/** The answer to a POST carries its number, so that it is not taken for that of another. */
+function taken({ request, response }: Exchange): void {
+  const number = numberIn(request.headers);
+  if (response.destroyed) return;
+  response.writeHead(204, { ...ALWAYS, ...(number === undefined ? {} : { [POST_HEADER]: number }) }).end();
 }
 
 const reasons: readonly CloseReason[] = [

@@ -3,7 +3,7 @@
  * table of paths.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { Accept, Listener } from "../../core/ports/transport.ts";
@@ -81,7 +81,12 @@ type Route = { readonly [method: string]: (exchange: Exchange) => unknown };
 
 /** Takes requests and keeps count of them until they are answered. */
 class HttpDesk {
+  /**
+   * Takes a request. One sent before the last on its connection was answered waits for that: else its own answer,
+   * which nobody would ever read after a stream, is kept for as long as the hub lives.
+   */
   readonly take = (request: IncomingMessage, response: ServerResponse): void => {
+    if (response.socket === null) return this.#wait(request, response);
     this.#take(request, response).catch(() => response.destroy());
   };
   readonly #options: HttpListenOptions;
@@ -94,6 +99,8 @@ class HttpDesk {
   readonly #open = new Set<ServerResponse>();
   readonly #perAddress = new Map<string, number>();
   readonly #routes: { readonly [path: string]: Route };
+  /** Requests that wait for the answer to the one before them, by connection. */
+  readonly #waiting = new WeakMap<Socket, number>();
   readonly #connections = new Set<{ close(reason: "shutting-down"): void }>();
   #closing = false;
 
@@ -156,6 +163,17 @@ class HttpDesk {
     await Promise.race([gone, late]);
     stop();
     for (const response of this.#open) response.destroy();
+  }
+
+  #wait(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const waiting = (this.#waiting.get(socket) ?? 0) + 1;
+    this.#waiting.set(socket, waiting);
+    if (waiting > limits.pipelinedMax) return void socket.destroy();
+    response.once("socket", () => {
+      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1);
+      this.take(request, response);
+    });
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
