@@ -122,8 +122,10 @@ async function fire({ env }: Command, probe: Probe, host: HostSetup): Promise<An
   const handler = handlerFor(text, known.event);
   if (handler === undefined) return undefined;
   const body = JSON.stringify(known.payload(probe));
-  const { url } = handler;
-  if (typeof url === "string") return done(await post(url, body, env));
+  const { url, timeout } = handler;
+  if (typeof url === "string") {
+    return done(await post(url, body, env, typeof timeout === "number" ? timeout * 1000 : limits.probeMs));
+  }
   // As hosts do: in a shell, the payload on standard input.
   return done(await ended(commandOf(handler), [], body, { cwd: root, env, shell: true }));
 }
@@ -145,12 +147,17 @@ function commandOf({ command, bash, powershell }: JsonObject): string {
   return typeof line === "string" ? line : "";
 }
 
-async function post(url: string, body: string, { HOLDFAST_TOKEN: token }: NodeJS.ProcessEnv) {
+async function post(
+  url: string,
+  body: string,
+  { HOLDFAST_TOKEN: token }: NodeJS.ProcessEnv,
+  timeoutMs: number,
+) {
   const headers = {
     "content-type": "application/json",
     ...(token ? { authorization: `Bearer ${token}` } : {}),
   };
-  const signal = AbortSignal.timeout(limits.probeMs);
+  const signal = AbortSignal.timeout(timeoutMs);
   const answer = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
   const text = await answer.text();
   return answer.ok ? { text, exitCode: 0 } : { text: `HTTP ${answer.status} ${text}`, exitCode: 1 };
