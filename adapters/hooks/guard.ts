@@ -94,7 +94,7 @@ export class Guard {
       case "stop":
         return this.#stopped(event, session, client);
       case "end":
-        return this.#ended(session, client);
+        return this.#ended(event, session, client);
     }
   }
 
@@ -166,8 +166,10 @@ export class Guard {
     return { hold: [...session.unsaid.splice(0), mail].join("\n") };
   }
 
-  async #ended(session: Session, client: Client): Promise<Verdict> {
-    await this.#effects.ended(session, client);
+  /** A subagent is held once more, as a turn is at its stop; a session's end can be held by nobody. */
+  async #ended(event: HookEvent, session: Session, client: Client): Promise<Verdict> {
+    const held = await this.#stopped(event, session, client);
+    if (held.hold !== undefined) return held;
     // What a subagent holds by its edits is its session's from now on, who goes on with them.
     if (session.parent !== undefined) await session.automatic.handOver(client, session.parent);
     await session.end();

@@ -35,8 +35,12 @@ export function speakerOf(agent: string, { subagent }: Pick<HookEvent, "subagent
 /** The folder of the log for whoever stands there, if there is one. */
 export function logFolder(cwd: string): string | undefined {
   if (!isAbsolute(cwd)) return undefined;
-  const { folder } = findRepository(cwd);
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? folder : undefined;
+  try {
+    const { folder } = findRepository(cwd);
+    return statSync(folder).isDirectory() ? folder : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function recall(folder: string, session: string): string | undefined {

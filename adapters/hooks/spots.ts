@@ -34,8 +34,10 @@ export function spotsWritten({ paths, trees, patterns, worktrees, isCertain }: W
     sep,
   ).filter(({ isFolder }) => !isFolder);
   const spots = [...files, ...spotsOf(trees, sep)];
-  const globbed = patterns.map(matching);
-  const roots = worktrees.map((folder) => worktreeOf(folder)).filter((root) => root !== undefined);
+  const globbed = patterns.map((pattern) => safely(() => matching(pattern)) ?? { spots: [], isWhole: false });
+  const roots = worktrees
+    .map((folder) => safely(() => worktreeOf(folder)))
+    .filter((root) => root !== undefined);
   return {
     spots: [
       ...spots,
@@ -71,7 +73,7 @@ function matching(pattern: string): { readonly spots: readonly Spot[]; readonly 
     return { spots: [{ root, path, isFolder: true }], isWhole: false };
   }
   const covers = compileScope(normal.scope, false);
-  const names = readdirSync(folder).slice(0, limits.hookLookFilesMax);
+  const names = kindOf(folder) === "folder" ? readdirSync(folder).slice(0, limits.hookLookFilesMax) : [];
   const files = names.filter((name) => coversFile(covers, base === "" ? name : `${base}/${name}`));
   const there = files.slice(0, limits.scopePathsMax).map((name) => join(folder, name));
   return { spots: spotsOf(there, folder).filter(({ isFolder }) => !isFolder), isWhole: true };
@@ -84,7 +86,7 @@ function matching(pattern: string): { readonly spots: readonly Spot[]; readonly 
 export function spotsOf(paths: readonly string[], cwd: string): readonly Spot[] {
   const found = new Map<string, Spot>();
   for (const path of paths) {
-    const spot = spotOf(path, cwd);
+    const spot = safely(() => spotOf(path, cwd));
     if (spot !== undefined) found.set(`${spot.root}\0${spot.path}`, spot);
   }
   return [...found.values()];
@@ -93,9 +95,9 @@ export function spotsOf(paths: readonly string[], cwd: string): readonly Spot[] 
 function spotOf(path: string, cwd: string): Spot | undefined {
   if (path === "" || path.includes("\0") || !isAbsolute(cwd)) return undefined;
   const real = followed(resolve(cwd, path));
-  const isFolder = statSync(real, { throwIfNoEntry: false })?.isDirectory() === true;
+  const isFolder = kindOf(real) === "folder";
   const root = worktreeOf(isFolder ? real : dirname(real));
-  if (root === undefined) return undefined;
+  if (root === undefined || isBelowFile(real, root)) return undefined;
   const inside = relative(root, real);
   if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return undefined;
   const name = sep === "/" ? inside : inside.replaceAll(sep, "/");
@@ -112,11 +114,38 @@ function spotOf(path: string, cwd: string): Spot | undefined {
 export function worktreeOf(folder: string): string | undefined {
   const { root, folder: log, gitCommonDir } = findRepository(existing(folder));
   if (gitCommonDir !== undefined) return root;
-  return statSync(log, { throwIfNoEntry: false })?.isDirectory() === true ? root : undefined;
+  return kindOf(log) === "folder" ? root : undefined;
 }
 
+/** The nearest folder there is, on the way up. */
 function existing(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {
-    if (statSync(at, { throwIfNoEntry: false })?.isDirectory() === true || dirname(at) === at) return at;
+    if (kindOf(at) === "folder" || dirname(at) === at) return at;
+  }
+}
+
+/** Nothing can be written there: `cp a b` may mean `b/a`, but not where `b` is a file. */
+function isBelowFile(path: string, root: string): boolean {
+  for (let at = dirname(path); at.length > root.length; at = dirname(at)) {
+    const kind = kindOf(at);
+    if (kind !== "nothing") return kind === "file";
+  }
+  return false;
+}
+
+/** What cannot be looked at must not hide the rest. */
+function safely<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
+function kindOf(path: string): "file" | "folder" | "nothing" {
+  try {
+    return statSync(path).isDirectory() ? "folder" : "file";
+  } catch {
+    return "nothing";
   }
 }
