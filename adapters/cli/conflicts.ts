@@ -8,7 +8,15 @@ import { compileScope, firstOverlap, type Scope } from "../../core/model/scopes.
 import { Git, versionOf } from "../git/git.ts";
 import { type Conflict, haveOnePlace, MERGES_TREES, nameOf, predict } from "../git/merging.ts";
 import { Scratch } from "../git/scratch.ts";
-import { type Side, type Sides, sidesOf, type Unseen, type Worktree, worktreesOf } from "../git/sides.ts";
+import {
+  authorsOf,
+  type Side,
+  type Sides,
+  sidesOf,
+  type Unseen,
+  type Worktree,
+  worktreesOf,
+} from "../git/sides.ts";
 import { trunkOf } from "../git/stand.ts";
 import { safeLine } from "../place/plain.ts";
 import { usage } from "./arguments.ts";
@@ -47,10 +55,14 @@ export const conflictsVerb: Run = (command) =>
     const claims = await claimsOf(reached);
     const meetings = await meetingsOf(reached, claims, worktrees);
     const { conflicts, sides, unseen } = await lookAhead(command, git, worktrees, version);
+    const authors = await authorsOf(
+      git,
+      sides.map(({ head }) => head),
+    );
     const shown = {
       repository: common,
-      sides: sides.map((side) => sideShown(side, claims)),
-      conflicts: conflicts.map((one) => conflictShown(one, claims)),
+      sides: sides.map((side) => sideShown(side, claims, authors)),
+      conflicts: conflicts.map((one) => conflictShown(one, claims, authors)),
       meetings: meetings.map(meetingShown),
       unseen,
     };
@@ -117,7 +129,11 @@ async function meetingsOf(
   worktrees: readonly Worktree[],
 ): Promise<readonly Meeting[]> {
   const roots = new Set(worktrees.map(({ root }) => root));
-  const here = claims.filter(({ scope }) => scope?.worktree !== undefined && roots.has(scope.worktree));
+  const branches = new Set(worktrees.map(({ branch }) => branch));
+  const here = claims.filter(({ scope, git }) => {
+    if (scope?.worktree === undefined) return false;
+    return roots.has(scope.worktree) || (git?.branch !== undefined && branches.has(git.branch));
+  });
   const found = new Map<string, Meeting>();
   for (const a of here.slice(0, limits.gitMeetingsMax)) {
     const { worktree, ...covered } = a.scope as Scope;
@@ -139,15 +155,18 @@ function placeOf(a: Scope, b: Scope): readonly [string, string] {
   return [place?.mine ?? "", place?.theirs ?? ""];
 }
 
-function sideShown(side: Side, claims: readonly ClaimHere[]) {
-  const { branch, head, worktree, uncommitted } = side;
+/** A side as it is told; with `files`, of what is not committed only those. */
+function sideShown(side: Side, claims: readonly ClaimHere[], authors: Authors, files?: readonly string[]) {
+  const { branch, head, worktree } = side;
+  const uncommitted = side.uncommitted.map(({ name }) => name);
   return {
     name: nameOf(side),
     ...(branch === undefined ? { detached: true } : { branch }),
     head,
     ...(worktree === undefined ? {} : { worktree }),
     owners: ownersOf(side, claims),
-    uncommitted: uncommitted.map(({ name }) => name),
+    author: authors.get(head) ?? "",
+    uncommitted: files === undefined ? uncommitted : uncommitted.filter((name) => files.includes(name)),
   };
 }
 
@@ -160,29 +179,26 @@ function ownersOf({ branch, worktree }: Side, claims: readonly ClaimHere[]): rea
   return [...new Set(there.map(({ holder }) => holder))];
 }
 
+type Authors = ReadonlyMap<string, string>;
 type SideShown = ReturnType<typeof sideShown>;
 
-function conflictShown({ a, b, files }: Conflict, claims: readonly ClaimHere[]) {
-  return { a: sideShown(a, claims), b: sideShown(b, claims), files };
+function conflictShown({ a, b, files }: Conflict, claims: readonly ClaimHere[], authors: Authors) {
+  return { a: sideShown(a, claims, authors, files), b: sideShown(b, claims, authors, files), files };
 }
 
 function conflictText({ a, b, files }: ReturnType<typeof conflictShown>): string {
   const named = files.slice(0, FILES_SHOWN).map(safeLine).join(", ");
   const more = files.length > FILES_SHOWN ? ` and ${files.length - FILES_SHOWN} more` : "";
-  return safeLine(`conflict: ${sideText(a, files)} × ${sideText(b, files)}: ${named}${more}`);
+  return safeLine(`conflict: ${sideText(a)} × ${sideText(b)}: ${named}${more}`);
 }
 
 const FILES_SHOWN = 5;
 
-function sideText(
-  { name, worktree, owners, uncommitted, ...side }: SideShown,
-  files: readonly string[],
-): string {
-  const about: string[] = [];
-  if (owners.length > 0) about.push(owners.join(", "));
+function sideText({ name, worktree, owners, author, uncommitted, ...side }: SideShown): string {
+  const about = [owners.length > 0 ? owners.join(", ") : `last commit by ${author}`];
   if (worktree !== undefined && "branch" in side) about.push(worktree);
-  if (uncommitted.some((file) => files.includes(file))) about.push("not committed");
-  return about.length === 0 ? name : `${name} (${about.join("; ")})`;
+  if (uncommitted.length > 0) about.push("not committed");
+  return `${name} (${about.join("; ")})`;
 }
 
 function meetingShown({ a, b, paths }: Meeting) {

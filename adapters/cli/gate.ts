@@ -4,6 +4,7 @@
  */
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
+import { normaliseWorktree, type Scope } from "../../core/model/scopes.ts";
 import { between, type Change, staged } from "../git/changes.ts";
 import { type GitClaim, GitClaims } from "../git/claimed.ts";
 import { type GateRefusal, type Held, heldByOthers, underOldEpochs } from "../git/gate.ts";
@@ -58,7 +59,7 @@ export async function judgeStaged(command: Command, reached: Reached): Promise<V
     );
   }
   const touched = await staged(git);
-  return judge(reached, touched, { worktree: reached.worktree }, ({ holder }) => holder === reached.agent);
+  return judge(reached, touched, reached.worktree, ({ holder }) => holder === reached.agent);
 }
 
 /** What HEAD has that the base has not, against the claims of every worktree: it is to be merged with their work. */
@@ -78,21 +79,28 @@ async function judgeBranch({ args, env }: Command, reached: Reached, base: strin
   }
   const branch = args.text("branch") ?? stand.branch;
   const label = args.text("worktree") ?? env.HOLDFAST_WORKTREE;
-  const where = label === undefined ? {} : { worktree: label };
-  return judge(reached, await between(git, from, head), where, ({ holder, git }) => {
+  return judge(reached, await between(git, from, head), label, ({ holder, git }) => {
     return holder === reached.agent || (branch !== undefined && git?.branch === branch);
   });
 }
 
+/** Against the claims of one worktree and those that cover every one; without `worktree`, against all. */
 async function judge(
   reached: Reached,
   touched: readonly Change[],
-  where: { readonly worktree?: string },
+  worktree: string | undefined,
   isMine: (claim: Held) => boolean,
 ): Promise<Verdict> {
   const { client, agent } = reached;
-  const ask = (scope: { files?: readonly string[]; paths?: readonly string[] }) =>
-    client.call("claims.covering", { ...scope, ...where, limit: limits.pageItemsMax });
+  const label = normaliseWorktree(worktree);
+  const concerns = (claim: { readonly scope?: Scope; readonly acrossWorktrees?: true }): boolean => {
+    const theirs = claim.scope?.worktree;
+    return label === undefined || theirs === undefined || theirs === label || claim.acrossWorktrees === true;
+  };
+  const ask = async (scope: Pick<Scope, "files" | "paths">) => {
+    const found = await client.call("claims.covering", { ...scope, limit: limits.pageItemsMax });
+    return { items: found.items.filter(concerns), more: found.more };
+  };
   const held = await heldByOthers(touched, ask, isMine);
   const currentOf = async (claim: string): Promise<Held | undefined> =>
     (await client.call("claims.list", { claim })).items[0];

@@ -111,24 +111,21 @@ export async function underOldEpochs(
 function overlap(file: string, held: Held): GateRefusal {
   const { claim, holder, epoch, remainingMs, note, scope } = held;
   const worktree = scope?.worktree;
-  const about = note === undefined ? "" : ` ("${clip(note, 60)}")`;
+  const about = note === undefined ? "" : ` ("${clip(note, 48)}")`;
   const message =
-    `${clip(file, 120)} is held by ${clip(holder, 40)} as ${clip(claim, 40)}${about} for another ${span(remainingMs)}. ` +
-    `Leave it out of the commit, or ask ${clip(holder, 40)} to release it; nothing was committed.`;
+    `${clip(file, 110)} is held by ${clip(holder, 36)} as ${clip(claim, 36)}${about} for another ` +
+    `${span(remainingMs)}. Leave it out of the commit, or ask ${clip(holder, 36)} to release it; nothing was committed.`;
   const where = worktree === undefined ? {} : { worktree };
   return { code: "claim.overlap", file, claim, holder, epoch, remainingMs, ...where, message };
 }
 
 function stale(file: string, { claim, epoch }: GitClaim, current: Held | undefined): GateRefusal {
-  const now =
-    current === undefined || current.remainingMs <= 0
-      ? "has ended"
-      : `was granted anew (epoch ${current.epoch}, ${clip(current.holder, 40)})`;
+  const over = current === undefined || current.remainingMs <= 0;
+  const now = over ? "has ended" : `was granted anew (epoch ${current.epoch}, ${clip(current.holder, 30)})`;
   const message =
-    `${clip(file, 120)} was changed under epoch ${epoch} of ${clip(claim, 40)}, which ${now}: others may have changed ` +
-    `it meanwhile. Claim it again (holdfast git claim ${clip(claim, 40)}), see what is new, then commit; nothing was ` +
-    "committed.";
-  const holder = current === undefined ? {} : { holder: current.holder };
+    `${clip(file, 110)} was changed under epoch ${epoch} of ${clip(claim, 30)}, which ${now}. Others may have changed it ` +
+    `since: claim it again (holdfast git claim ${clip(claim, 30)}), look, then commit; nothing was committed.`;
+  const holder = over ? {} : { holder: current.holder };
   return { code: "claim.stale", file, claim, epoch, ...holder, message };
 }
 

@@ -58,7 +58,6 @@ export class Git {
       LC_ALL: "C",
       GIT_OPTIONAL_LOCKS: "0",
       GIT_TERMINAL_PROMPT: "0",
-      GIT_LITERAL_PATHSPECS: "1",
     };
   }
 
@@ -70,7 +69,10 @@ export class Git {
     const { code, out, err } = await this.#start(args, options);
     if (code === 0 || options.answers?.includes(code) === true) return { code, out };
     const said = safeLine(err.split("\n").find((line) => /^(fatal|error):/.test(line)) ?? err).slice(0, 500);
-    throw failed(`git ${verbOf(args)} failed (exit code ${code}) in ${this.cwd}: ${said}`, { code, said });
+    throw failed(`git ${verbOf(args)} failed (exit code ${code}) in ${this.cwd}: ${said}`, {
+      exitCode: code,
+      said,
+    });
   }
 
   /** What it prints, without the line's end; `undefined` where it exits with 1, which many questions take as no. */
@@ -144,7 +146,7 @@ export function cut(bytes: Buffer): readonly Buffer[] {
 }
 
 function verbOf(args: readonly string[]): string {
-  return args.find((word) => !word.startsWith("-")) ?? "";
+  return args.find((word, i) => !word.startsWith("-") && args[i - 1] !== "-c") ?? "";
 }
 
 function failed(message: string, fields: { readonly [name: string]: unknown }): Failure {

@@ -27,6 +27,21 @@ export interface Side {
   readonly changes?: readonly Change[];
 }
 
+/** Who made each of these commits, by their ids. */
+export async function authorsOf(git: Git, commits: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (commits.length === 0) return new Map();
+  const args = [
+    "log",
+    "--no-walk=unsorted",
+    "--no-show-signature",
+    "-z",
+    "--format=%H %an",
+    ...new Set(commits),
+  ];
+  const lines = (await git.fields([...args, "--"])).map((line) => line.toString("utf8"));
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]));
+}
+
 /** What could not be looked at, and why. */
 export interface Unseen {
   readonly what: string;
