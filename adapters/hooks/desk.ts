@@ -6,7 +6,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client, ClientOptions } from "../../core/client/client.ts";
 import { limits } from "../../core/limits.ts";
 import { answerOf } from "./answer.ts";
-import type { HookAnswer } from "./event.ts";
+import { hubElsewhere, PASSED_HEADER, passOn } from "./elsewhere.ts";
+import type { HookAnswer, HookEvent, Host } from "./event.ts";
 import { Guard } from "./guard.ts";
 import { hostNamed } from "./hosts.ts";
 import { type Environment, normalise } from "./normalise.ts";
@@ -50,8 +51,11 @@ export function openHookDesk(host: HookHost): {
         open += 1;
         try {
           const env = environmentOf(request);
-          const event = normalise(name, await payloadOf(request), env);
-          if (event !== undefined) answer = answerOf(event, await guard.judge(event, senderOf(request, env)));
+          const payload = await payloadOf(request);
+          const event = normalise(name, payload, env);
+          const passed = event && (await passedOn(request, event, name, payload));
+          if (passed !== undefined) answer = { ...SILENCE, stdout: passed };
+          else if (event) answer = answerOf(event, await guard.judge(event, senderOf(request, env)));
         } catch (error) {
           host.report(`/hooks/${name}`, error);
         } finally {
@@ -76,6 +80,13 @@ function reply(request: IncomingMessage, response: ServerResponse, answer: HookA
     ...(request.complete ? {} : { connection: "close" }),
   });
   response.end(bytes);
+}
+
+/** What the hub answered that the event belongs to, if that is another. A command has found its hub itself. */
+async function passedOn({ headers }: IncomingMessage, event: HookEvent, host: Host, payload: unknown) {
+  if (headers[COMMAND_HEADER] !== undefined || headers[PASSED_HEADER] !== undefined) return undefined;
+  const url = hubElsewhere(event);
+  return url === undefined ? undefined : passOn(url, host, payload, headers.authorization);
 }
 
 /** The payload; `undefined` for what is too large or no JSON. */
