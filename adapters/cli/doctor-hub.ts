@@ -91,7 +91,7 @@ export async function checkHub(
     });
   }
   const port = hookPort(repository.root);
-  if (port !== undefined && folder === repository.folder) checks.push(atPort(hub.urls, port));
+  if (port !== undefined && folder === repository.folder) checks.push(await atPort(hub.urls, port));
   return { standing, checks };
 }
 
@@ -118,17 +118,32 @@ async function answer(
   }
 }
 
-/** Whether the hub has the port that hooks are posted to. */
-function atPort(urls: readonly string[], port: number): Check {
+/** Whether the hub has the port that hooks are posted to, or another hub has it, which hands them on. */
+async function atPort(urls: readonly string[], port: number): Promise<Check> {
+  const check = "hub port";
   const has = urls.some((url) => /^(ws|http):/.test(url) && new URL(url).port === String(port));
-  if (has)
-    return { check: "hub port", status: "ok", said: `hooks are posted to port ${port}, which is the hub's` };
+  if (has) return { check, status: "ok", said: `hooks are posted to port ${port}, which is the hub's` };
+  const own = "holdfast init --port N gives this clone a port of its own";
+  if (await isHub(port)) {
+    const said = `hooks are posted to port ${port}, which the hub of another repository has: it hands them on`;
+    return { check, status: "warn", said, todo: `${own}, should that one not always run` };
+  }
   return {
-    check: "hub port",
+    check,
     status: "broken",
     said: `hooks are posted to port ${port}, and the hub has another: it was taken when the hub started`,
-    todo: "end what has the port, or holdfast init --port N with a free one; then holdfast down and holdfast up",
+    todo: `end what has the port, then holdfast down and holdfast up; or ${own}`,
   };
+}
+
+async function isHub(port: number): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(SLOW_MS * 4);
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`, { signal, redirect: "error" });
+    return typeof ((await answer.json()) as { readonly status?: unknown }).status === "string";
+  } catch {
+    return false;
+  }
 }
 
 /** Git's hooks, which keep a commit from taking what another holds. */

@@ -195,6 +195,18 @@ describe("doctor", { concurrent: true }, () => {
       } finally {
         squatter.close();
       }
+      // Another clone's hub hands on what is posted to it.
+      const clone = await box.serve(
+        "--listen",
+        `ws://127.0.0.1:${port}`,
+        "--log",
+        join(box.folder, "clone.db"),
+      );
+      const shared = await doctor(box, env);
+      expect(shared.code).toBe(0);
+      expect(found(shared, "hub port")).toMatchObject({ status: "warn" });
+      expect(found(shared, "firing claude")).toMatchObject({ status: "ok" });
+      clone.child.kill();
       await box.run(["down"]);
       const file = join(box.root, ".git/holdfast/hub.json");
       writeFileSync(
