@@ -9,7 +9,7 @@ import { portOf, type runnerIn } from "../setup/runner.ts";
 import type { Check } from "./check.ts";
 import { findFile } from "./host-files.ts";
 import type { Place } from "./reach.ts";
-import { chooseRunner, findProgram, hookPort } from "./setup-terms.ts";
+import { chooseRunner, findProgram, hookPort, waitsForHub } from "./setup-terms.ts";
 
 /** The hosts whose hooks stand in a repository, in whatever form. */
 export function hostsSetUp(root: string): readonly HostSetup[] {
@@ -19,7 +19,11 @@ export function hostsSetUp(root: string): readonly HostSetup[] {
 /** Every file of these hosts, and whether what starts Holdfast from them is there. */
 export function checkFiles({ repository, folder }: Place, meant: readonly HostSetup[]): readonly Check[] {
   const { root } = repository;
-  const terms = { runner: chooseRunner(root, process.env), port: hookPort(root) ?? portOf(folder) };
+  const terms = {
+    runner: chooseRunner(root, process.env),
+    port: hookPort(root) ?? portOf(folder),
+    isClosed: waitsForHub(root),
+  };
   const checks: Check[] = [];
   const seen = new Set<string>();
   for (const host of meant) {

@@ -10,7 +10,7 @@ import { findFile, makeChanges, removeEmptyFolders } from "./host-files.ts";
 import { type Place, placeOf } from "./reach.ts";
 import { safeLine } from "./render.ts";
 import { SetupRecord } from "./setup-record.ts";
-import { type ChosenHost, chooseHosts, choosePort, chooseRunner } from "./setup-terms.ts";
+import { type ChosenHost, chooseHosts, choosePort, chooseRunner, waitsForHub } from "./setup-terms.ts";
 
 export const initVerb: Run = async (command) => {
   const { args } = command;
@@ -40,6 +40,7 @@ async function init(command: Command, place: Place, record: SetupRecord): Promis
   const terms = {
     runner: chooseRunner(root, env),
     port: await choosePort(root, place.folder, args.integer("port")),
+    isClosed: waitsForHub(root),
   };
   const names = chosen.map(({ host }) => host);
   const plan = planFor(partsHere(place, names, terms), (path) => findFile(root, path), "put");
@@ -83,7 +84,7 @@ async function undo(command: Command, place: Place, record: SetupRecord): Promis
   const { root } = place.repository;
   const find = (path: string) => findFile(root, path);
   // Which runner and port does not matter for taking out.
-  const all = new Map(partsHere(place, hosts, { runner: "holdfast", port: 1 }));
+  const all = new Map(partsHere(place, hosts, { runner: "holdfast", port: 1, isClosed: false }));
   for (const path of record.paths) if (!all.has(path)) all.set(path, []);
   const stripping = planFor(all, find, "strip");
   // What stands as init left it becomes what it was, to the byte, whatever that was.

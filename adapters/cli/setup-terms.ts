@@ -5,6 +5,7 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
+import { policyOf } from "../hooks/policy.ts";
 import { type HostSetup, hosts } from "../setup/hosts.ts";
 import { portIn, portOf, type Runner, runnerIn } from "../setup/runner.ts";
 import { usage } from "./arguments.ts";
@@ -78,6 +79,11 @@ export function chooseRunner(root: string, env: NodeJS.ProcessEnv): Runner {
     if (said !== undefined) return said;
   }
   return findProgram("holdfast", env) === undefined ? "npx --no-install holdfast" : "holdfast";
+}
+
+/** Whether edits must wait where no hub answers, as the repository's policy says. */
+export function waitsForHub(root: string): boolean {
+  return policyOf(root).whenHubIsDown === "closed";
 }
 
 /** The port that the hooks of a repository name; `undefined` where none of them does. */

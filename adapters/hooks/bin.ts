@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /**
- * The program `holdfast-hook HOST [EVENT]`, which `holdfast hook HOST [EVENT]` is, too.
+ * The program `holdfast-hook HOST [EVENT] [--when-down]`, which `holdfast hook …` is, too.
  */
 import { runHook } from "./command.ts";
 
-const [first, second, third] = process.argv.slice(2);
-if (first === "hook") runHook(second ?? "", third);
-else runHook(first ?? "", second);
+const words = process.argv.slice(2);
+const [host = "", event] = words.filter(
+  (word, at) => !(word === "--when-down" || (at === 0 && word === "hook")),
+);
+runHook(host, event, words.includes("--when-down"));

@@ -38,9 +38,10 @@ interface Door {
 
 /**
  * Runs a hook of the named host on what stands at standard input; `event`: the host's name of the event,
- * where its payload does not say. Ends the process.
+ * where its payload does not say. `isSpare`: the same was posted to the hub, so that there is something to do only
+ * where none runs. Ends the process.
  */
-export function runHook(name: string, event: string | undefined): void {
+export function runHook(name: string, event: string | undefined, isSpare = false): void {
   process.on("uncaughtException", () => process.exit(0));
   const host = hostNamed(name);
   const text = host === undefined ? undefined : standardInput();
@@ -53,6 +54,7 @@ export function runHook(name: string, event: string | undefined): void {
   const told = environmentOf(host, env);
   const down = () => end(withoutHub(host, payload, told, repository.folder));
   if (door === undefined) return down();
+  if (isSpare) return end(SILENCE);
   const body = event === undefined ? text : JSON.stringify(payload);
   ask(door, requestOf(host, door, told, env, body), (answer) =>
     answer === undefined ? down() : end(answer),

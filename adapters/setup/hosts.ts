@@ -6,7 +6,15 @@ import { type Hooks, hookPart, memberPart } from "./json-part.ts";
 import type { JsonObject } from "./json-text.ts";
 import { openCodeMark, openCodePlugin } from "./opencode-plugin.ts";
 import { hashMarks, markdownMarks, markedBlock, ownFile, type Part } from "./part.ts";
-import { hookLine, isHookOfOurs, isToolServerOfOurs, type Runner, startLine, toolServer } from "./runner.ts";
+import {
+  hookLine,
+  isHookOfOurs,
+  isToolServerOfOurs,
+  type Runner,
+  spareLine,
+  startLine,
+  toolServer,
+} from "./runner.ts";
 import { agentsLines, skillMark, skillText } from "./texts.ts";
 
 /** What the parts depend on. */
@@ -14,6 +22,8 @@ export interface Terms {
   readonly runner: Runner;
   /** Where hooks of Claude Code are posted to. */
   readonly port: number;
+  /** Edits must wait where no hub answers, which only a command can see to. */
+  readonly isClosed: boolean;
 }
 
 /** One host. */
@@ -36,7 +46,8 @@ export interface HostSetup {
 
 /** A session may begin before the hub has come up. */
 const START_SECONDS = 30;
-const EDITS = "Edit|Write|MultiEdit|NotebookEdit|Bash";
+const FILE_TOOLS = "Edit|Write|MultiEdit|NotebookEdit";
+const EDITS = `${FILE_TOOLS}|Bash`;
 
 /** One group of handlers for each event. */
 function grouped(events: { readonly [event: string]: JsonObject }, handler: JsonObject): Hooks {
@@ -63,7 +74,8 @@ function mcpServers(path: string, title: string, { runner }: Terms, type: JsonOb
 
 /**
  * Claude Code posts its hooks to the hub, which answers sooner than a program starts; what it does not post
- * (the start and the end of a session) is a command. The url must name a port, and it stands in a file that is
+ * (the start and the end of a session) is a command, and so is, in the background, what must be kept while no
+ * hub runs. The url must name a port, and it stands in a file that is
  * committed: so each repository has a port of its own, chosen once, which its hub tries first (`hookPort`).
  */
 const claude: HostSetup = {
@@ -84,6 +96,7 @@ const claude: HostSetup = {
     };
     const told: JsonObject = { type: "command", command: hookLine(terms.runner, "claude"), timeout: 10 };
     const started = { ...told, command: startLine(terms.runner, "claude"), timeout: START_SECONDS };
+    const spare = { ...told, command: spareLine(terms.runner, "claude"), async: true };
     return [
       hookPart({
         path: this.hookFile,
@@ -94,8 +107,6 @@ const claude: HostSetup = {
           ...grouped(
             {
               UserPromptSubmit: {},
-              PreToolUse: { matcher: EDITS },
-              PostToolUse: { matcher: EDITS },
               PostToolUseFailure: { matcher: EDITS },
               PostToolBatch: {},
               SubagentStart: {},
@@ -104,6 +115,11 @@ const claude: HostSetup = {
             },
             posted,
           ),
+          ...grouped({ PreToolUse: { matcher: EDITS } }, terms.isClosed ? told : posted),
+          PostToolUse: [
+            { matcher: EDITS, hooks: [posted] },
+            { matcher: FILE_TOOLS, hooks: [spare] },
+          ],
           ...grouped({ SessionEnd: {} }, told),
         },
       }),

@@ -14,6 +14,11 @@ export function hookLine(runner: Runner, host: string): string {
   return `${runner} hook ${host}`;
 }
 
+/** The same beside a hook that is posted: it keeps what happens while no hub runs. */
+export function spareLine(runner: Runner, host: string): string {
+  return `${hookLine(runner, host)} --when-down`;
+}
+
 /** The same at the start of a session: the hub runs before the hook asks it. */
 export function startLine(runner: Runner, host: string, and = ";"): string {
   return `${runner} ensure --quiet${and} ${hookLine(runner, host)}`;

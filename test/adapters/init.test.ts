@@ -81,6 +81,12 @@ describe("init", { concurrent: true }, () => {
       for (const event of ["PreToolUse", "PostToolUse"]) {
         expect(hooks[event][0].matcher).toBe("Edit|Write|MultiEdit|NotebookEdit|Bash");
       }
+      // In the background: what is done while no hub runs is kept.
+      expect(hooks.PostToolUse[1].hooks[0]).toMatchObject({
+        command: "holdfast hook claude --when-down",
+        async: true,
+      });
+      expect(hooks.PreToolUse[0].hooks[0].type).toBe("http");
       expect(hooks.SessionStart[0].hooks[0].command).toBe("holdfast ensure --quiet; holdfast hook claude");
       expect(hooks.SessionEnd[0].hooks[0]).toMatchObject({
         type: "command",
@@ -92,6 +98,25 @@ describe("init", { concurrent: true }, () => {
         args: ["mcp"],
       });
       expect(existsSync(join(box.root, "CLAUDE.md"))).toBe(false);
+    }),
+  );
+
+  it(
+    "asks by a command before an edit where edits must wait for the hub, which no posted hook can see to",
+    inSandbox(async (box) => {
+      const env = pathWith(box, "holdfast");
+      await box.run(["init", "--host", "claude"], { env });
+      box.file(".holdfast.json", '{"hooks":{"whenHubIsDown":"closed"}}');
+      expect((await box.run(["init", "--host", "claude"], { env })).code).toBe(0);
+      const { hooks } = json(box, ".claude/settings.json");
+      expect(hooks.PreToolUse).toHaveLength(1);
+      expect(hooks.PreToolUse[0].hooks[0]).toMatchObject({
+        type: "command",
+        command: "holdfast hook claude",
+      });
+      expect(hooks.PostToolUse[0].hooks[0].type).toBe("http");
+      const again = await box.run(["init", "--host", "claude", "--json"], { env });
+      expect(again.json.changes).toEqual([]);
     }),
   );
 
