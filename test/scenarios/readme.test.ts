@@ -2,14 +2,15 @@
  * The README's examples, run as its readers would run them.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../adapters/cli/arguments.ts";
 import { everywhere } from "../../adapters/cli/options.ts";
 import { verbs } from "../../adapters/cli/verbs.ts";
 import { finished, inSandbox, program, type Sandbox } from "../adapters/command-line.ts";
+import { GitBox, hermetic, inGitBox } from "../adapters/git-box.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -63,6 +64,67 @@ describe("README", { concurrent: true }, () => {
   });
 
   it(
+    "Sixty seconds: two agents of two vendors are told what is printed",
+    inSandbox(async (box) => {
+      const [told = "", refused = "", mail = ""] = blocks("Sixty seconds", "");
+      // The folder of the repository is part of the names that are printed.
+      const app = join(box.folder, "app");
+      renameSync(box.root, app);
+      const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` };
+      const run = async (args: readonly string[], input = "") => {
+        const ran = await box.run(args, { cwd: app, as: "", env, input });
+        expect(ran.code, `${args.join(" ")} ${ran.err}`).toBe(0);
+        return ran.out;
+      };
+      await run(["init", "--host", "claude", "codex"]);
+      const sessions = {
+        claude: { session_id: "9ea8c72c-41d7-4f0e-9a6b-1f0a7c1d2e3f", permission_mode: "default" },
+        codex: {
+          session_id: "01a1b2c3-77aa-7e01-8f2d-5a6b7c8d9e0f",
+          turn_id: "t",
+          permission_mode: "default",
+        },
+      };
+      let uses = 0;
+      const fire = async (host: keyof typeof sessions, event: string, more: object): Promise<string> => {
+        uses += 1;
+        const named = { hook_event_name: event, cwd: app, tool_use_id: `use-${uses}` };
+        const out = await run(["hook", host], JSON.stringify({ ...sessions[host], ...named, ...more }));
+        const { hookSpecificOutput: said = {} } = out === "" ? {} : JSON.parse(out);
+        return said.permissionDecisionReason ?? said.additionalContext ?? "";
+      };
+      const patch = "*** Begin Patch\n*** Update File: src/auth/login.ts\n@@\n-a\n+b\n*** End Patch\n";
+      // Times, and what is made of the folder, differ from one place to another.
+      const plain = (text: string) =>
+        text
+          .replace(/app-\w{8}/g, "app")
+          .replace(/\d\d:\d\d:\d\d/g, "TIME")
+          .replace(/\s+/g, " ")
+          .trim();
+      await run(["ensure", "--quiet"]);
+      try {
+        await fire("claude", "SessionStart", { source: "startup" });
+        const file_path = join(app, "src/auth/login.ts");
+        const edit = { tool_name: "Edit", tool_input: { file_path, old_string: "a", new_string: "b" } };
+        expect(await fire("claude", "PreToolUse", edit)).toBe("");
+        const start = await fire("codex", "SessionStart", { source: "startup" });
+        expect(plain(start)).toContain(plain(told));
+        const apply = { tool_name: "apply_patch", tool_input: { command: patch } };
+        expect(plain(await fire("codex", "PreToolUse", apply))).toBe(plain(refused));
+        const sed = { tool_name: "Bash", tool_input: { command: "sed -i s/1/2/ src/auth/login.ts" } };
+        expect(plain(await fire("codex", "PreToolUse", sed))).toBe(plain(refused));
+        const [, ...send] = wordsOf(/`(holdfast send [^`]+)`/.exec(readme)?.[1] ?? "");
+        await run([...send, "--as", "claude-9ea8c72c-41d7"]);
+        const done = { tool_name: "Bash", tool_input: { command: "ls" }, tool_response: "" };
+        expect(plain(await fire("codex", "PostToolUse", done))).toContain(plain(mail));
+      } finally {
+        await run(["down"]);
+        renameSync(app, box.root);
+      }
+    }),
+  );
+
+  it(
     "An agent in a shell: each line does what is said, and a refusal reads as printed",
     inSandbox(async (box) => {
       const [lines = "", ...more] = blocks("An agent in a shell", "sh");
@@ -79,6 +141,38 @@ describe("README", { concurrent: true }, () => {
       expect(ran.err.replace(/\s+/g, " ").trim()).toBe(said.replace(/\s+/g, " ").trim());
       expect(ran.out).toContain("AUTH-7: checkpoint saved");
       expect(ran.out).toContain("AUTH-7: released, done");
+    }),
+  );
+
+  it(
+    "With git: hooks guard the commit and give the claim back; the gate and conflicts read as printed",
+    inGitBox(async (box) => {
+      const [alone = "", together = ""] = blocks("With git", "sh");
+      const [refused = "", met = ""] = blocks("With git", "");
+      const [, command = "", said = ""] = /^\$ (.*)\n([\s\S]*)$/.exec(refused) ?? [];
+      box.file("src/auth/login.ts", GitBox.lines());
+      await box.commit("login");
+      box.file("src/auth/login.ts", GitBox.lines(3, "alice"));
+      const bobs = `${command} || echo "code $?"\n`;
+      const ran = await shell(box, alone.replace(/^(?=git commit)/m, bobs), hermetic);
+      expect(ran.code, ran.err).toBe(0);
+      expect(ran.out).toContain("code 1");
+      expect(ran.err.replace(/\s+/g, " ")).toContain(said.replace(/\s+/g, " ").trim());
+      expect(ran.err).toContain("AUTH-7 of alice is committed, and released as done");
+
+      await box.git("update-ref", "refs/remotes/origin/main", "main");
+      const [login, tokens] = [await box.worktree("login"), await box.worktree("tokens")];
+      box.write(login, "src/auth/login.ts", GitBox.lines(5, "alice"));
+      await box.run(["git", "claim", "AUTH-7"], { cwd: login });
+      await box.run(["git", "claim", "AUTH-9", "src/auth"], { as: "bob", cwd: tokens });
+      box.write(tokens, "src/auth/login.ts", GitBox.lines(5, "bob"));
+      await box.commit("tokens", tokens);
+      const both = together.replace(/( +#.*)?$/gm, (comment) => (comment === "" ? "" : ` || echo "code $?"`));
+      const env = { ...hermetic, BRANCH: "tokens", HOLDFAST_AGENT: "ci" };
+      const checked = await shell(box, `cd '${tokens}'\n${both}`, env);
+      expect(checked.code, checked.err).toBe(0);
+      expect(checked.err).toContain("src/auth/login.ts is held by alice as AUTH-7");
+      expect(checked.out.replaceAll(box.folder, "/src")).toBe(`code 2\n${met}code 2\n`);
     }),
   );
 
