@@ -34,6 +34,7 @@ export const transports: { readonly [scheme: string]: () => Promise<Transport> }
   http: () => import("./http/index.ts"),
   https: async () => onlyConnecting(await import("./http/index.ts")),
   mqtt: () => import("./mqtt/index.ts"),
+  mqtts: async () => onlyConnecting(await import("./mqtt/index.ts")),
   "mqtt+client": () => import("./mqtt/index.ts"),
   "mqtts+client": () => import("./mqtt/index.ts"),
   ndjson: () => import("./ndjson/index.ts"),

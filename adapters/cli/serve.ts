@@ -26,6 +26,7 @@ export const serveVerb: Run = async (given) => {
   const where = args.text("log") ?? command.env.HOLDFAST_LOG ?? "";
   const inMemory = where.startsWith("memory:");
   const tokenFile = args.text("token-file");
+  const [allowedHosts, allowedOrigins] = [args.list("allow-host"), args.list("allow-origin")];
   const settings = settingsOf(command);
   const { feed: feedPlan, ...ways } = planOf(command, place, inMemory);
   const hub = await serve({
@@ -37,6 +38,8 @@ export const serveVerb: Run = async (given) => {
     settings,
     ...ways,
     ...(tokenFile === undefined ? {} : { verify: tokenVerifier(resolve(cwd, tokenFile)) }),
+    ...(allowedHosts === undefined ? {} : { allowedHosts }),
+    ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     report: (what, error) =>
       out.say(`${what}: ${error instanceof Error ? safeLine(error.message) : String(error)}`),
   });

@@ -52,6 +52,18 @@ export const verbs: { readonly [name: string]: Verb } = {
         value: "FILE",
         about: "ask every session for a token of this file",
       },
+      {
+        name: "allow-host",
+        kind: "list",
+        value: "NAME…",
+        about: "names it may be called by besides its own, e.g. of a proxy in front of it",
+      },
+      {
+        name: "allow-origin",
+        kind: "list",
+        value: "URL…",
+        about: "web pages that may call besides its own, e.g. https://dash.example",
+      },
       { name: "fold-case", kind: "flag", about: "compare paths without case; only for a new log" },
       { name: "idle-after", kind: "duration", value: "2m", about: "silence after which an agent is idle" },
       { name: "gone-after", kind: "duration", value: "15m", about: "silence after which an agent is gone" },

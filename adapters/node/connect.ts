@@ -14,6 +14,11 @@ export interface ConnectOptions extends Partial<Omit<ClientOptions, "dial" | "ag
   readonly agent: string;
   /** The kind of frame on the way; `json` unless told otherwise. */
   readonly codec?: "json" | "msgpack";
+  /**
+   * Over TLS: certificates (PEM) of the authorities the hub's may come from, instead of those Node knows.
+   * To trust some besides those, everywhere: NODE_EXTRA_CA_CERTS.
+   */
+  readonly ca?: string;
   /** How long the first attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
   /** With `sqlite:FILE`: how to open the engine. */
@@ -26,7 +31,7 @@ export interface ConnectOptions extends Partial<Omit<ClientOptions, "dial" | "ag
  * log throws.
  */
 export async function connect(url: string, options: ConnectOptions): Promise<Client> {
-  const { codec, timeoutMs, engine, ...rest } = options;
+  const { codec, timeoutMs, ca, engine, ...rest } = options;
   if (/^sqlite:/i.test(url)) {
     const { openEngineOnLog } = await import("./engine.ts");
     return connectTo(await openEngineOnLog({ ...engine, log: url }), rest);
@@ -42,6 +47,7 @@ export async function connect(url: string, options: ConnectOptions): Promise<Cli
         ...(codec === undefined ? {} : { codec }),
         ...(token === undefined ? {} : { token }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...(ca === undefined ? {} : { ca }),
       }),
   });
 }
@@ -49,7 +55,7 @@ export async function connect(url: string, options: ConnectOptions): Promise<Cli
 /** A client of an engine in this process; closing it closes the engine and its log. */
 export async function connectTo(
   served: Pick<EngineOnLog, "engine" | "close">,
-  options: Omit<ConnectOptions, "codec" | "timeoutMs" | "engine">,
+  options: Omit<ConnectOptions, "codec" | "timeoutMs" | "ca" | "engine">,
 ): Promise<Client> {
   const dial = async (): Promise<Connection> => {
     const [near, far] = memoryPair();

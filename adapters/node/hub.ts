@@ -24,6 +24,8 @@ export interface ServeOptions extends NodeEngineOptions {
   readonly allowedOrigins?: readonly string[];
   /** Names by which the hub may be called besides loopback and the bound host. */
   readonly allowedHosts?: readonly string[];
+  /** Certificates (PEM) of the authorities a joined broker's may come from, instead of those Node knows. */
+  readonly ca?: string;
 }
 
 /** A hub that serves. */
@@ -44,7 +46,7 @@ export interface Hub {
  * cannot be listened at, or where others than this machine could call without a token.
  */
 export async function serve(options: ServeOptions): Promise<Hub> {
-  const { listen: urls, alsoListen = [], anyPort, allowedOrigins, allowedHosts, ...rest } = options;
+  const { listen: urls, alsoListen = [], anyPort, allowedOrigins, allowedHosts, ca, ...rest } = options;
   const { HubMetrics } = await import("./metrics.ts");
   const metrics = new HubMetrics();
   const { engine, log, close: closeEngine } = await openEngineOnLog({ ...metrics.hooks, ...rest });
@@ -61,6 +63,7 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     pages: pages.take,
     ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
     ...(allowedHosts === undefined ? {} : { allowedHosts }),
+    ...(ca === undefined ? {} : { ca }),
   };
   const close = async (): Promise<void> => {
     // What is in flight is answered first, but a hub that never falls silent must close, too.

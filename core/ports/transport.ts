@@ -102,6 +102,11 @@ export interface ConnectOptions {
   readonly codec?: Codec;
   /** Proves the name to a hub with tokens; travels in the medium's own place for it, never in a url. */
   readonly token?: string;
+  /**
+   * Certificates (PEM) of the authorities the hub's may come from, instead of those the platform knows; of
+   * use over TLS only.
+   */
+  readonly ca?: string;
   /** The agent's name, where the medium binds the connection to it. */
   readonly agent?: string;
   /** How long the first attempt may take; `limits.handshakeMs` unless told otherwise. */

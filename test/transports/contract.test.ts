@@ -19,6 +19,7 @@ const places: { readonly [scheme: string]: string | ((transport: Listening) => P
   ws: async (transport) => placeAt(transport, "ws://127.0.0.1:0"),
   wss: "ws",
   mqtt: async (transport) => placeAt(transport, "mqtt://127.0.0.1:0"),
+  mqtts: "mqtt",
   "mqtt+client": "mqtt",
   "mqtts+client": "mqtt",
   http: async (transport) => placeAt(transport, "http://127.0.0.1:0"),

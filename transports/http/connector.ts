@@ -5,21 +5,14 @@
  * For scripts that ask now and then `POST /rpc` is simpler; this is for a whole session where
  * WebSocket is not to be had.
  */
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from "node:http";
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Connection, ConnectOptions } from "../../core/ports/transport.ts";
+import { refusal, unreachable } from "../socket/unreached.ts";
 import { LinkConnection, type Post } from "./link-connection.ts";
 import { numberIn, postHeaders } from "./link-post.ts";
-
-/** What of a refusal's text is repeated to people. */
-const REFUSAL_WORDS_MAX = 400;
 
 /**
  * Connects to `http://HOST:PORT` or `https://…` and fails at the first try: `hub.unreachable` when
@@ -29,7 +22,9 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   const base = baseOf(url);
   const shown = `${base.protocol}//${base.host}`;
   const secure = base.protocol === "https:";
-  const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const agent = secure
+    ? new HttpsAgent({ keepAlive: true, ...(options.ca === undefined ? {} : { ca: options.ca }) })
+    : new HttpAgent({ keepAlive: true });
   const headers: { [name: string]: string } = {};
   if (options.token !== undefined) headers.authorization = `Bearer ${options.token}`;
   const send = (told: RequestOptions) =>
@@ -101,27 +96,4 @@ function baseOf(url: string): URL {
     throw new Failure("usage", "An HTTP url of a hub has the form http://HOST:PORT.", { fields: { url } });
   }
   return new URL(`${parsed.protocol}//${parsed.host}`);
-}
-
-function unreachable(url: string, cause: (Error & { code?: string }) | string): Failure {
-  const words = typeof cause === "string" ? cause : cause.message || cause.code || "the connection failed";
-  const options = { fields: { url }, ...(typeof cause === "string" ? {} : { cause }) };
-  return new Failure("hub.unreachable", `No hub answers at ${url}: ${words}.`, options);
-}
-
-async function refusal(url: string, response: IncomingMessage): Promise<Failure> {
-  let words = "";
-  try {
-    for await (const chunk of response) {
-      words += String(chunk);
-      if (words.length > REFUSAL_WORDS_MAX) break;
-    }
-  } catch {
-    // The status says enough.
-  }
-  const said = words.replace(/\s+/g, " ").trim().slice(0, REFUSAL_WORDS_MAX);
-  const status = response.statusCode ?? 0;
-  return new Failure("hub.refused", `${url} refused with HTTP ${status}${said === "" ? "." : `: ${said}`}`, {
-    fields: { url, status },
-  });
 }

@@ -1,8 +1,8 @@
 /**
  * What goes along with each POST of a link, so that one that comes twice, too late or altered is noticed.
  *
- * A line that repeats bytes leaves answers on a kept connection that belong to nothing: without numbers the next
- * POST would take one of them for its own, and the one behind it overtake it.
+ * A line that repeats bytes leaves answers on a kept connection that belong to nothing: without numbers the
+ * next POST would take one of them for its own, and the one behind it overtake it.
  */
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";

@@ -9,11 +9,12 @@ import type { Clock } from "../../core/ports/clock.ts";
 import type { Accept, Listener } from "../../core/ports/transport.ts";
 import { codes, errorReply } from "../../core/protocol/frame.ts";
 import { type Gate, refusedAtGate } from "../../core/protocol/gate.ts";
+import { assertGuarded } from "../socket/bind.ts";
 import { streamEntries } from "./entries.ts";
 import { ALWAYS, answer, answerText, Bodies, type BodyProblem, type Exchange, peerOf } from "./exchange.ts";
 import { LINK_BODY_BYTES_MAX, Links } from "./links.ts";
 import { answerRpc } from "./rpc.ts";
-import { assertGuarded, openWebServer, type WebServer, webPlace } from "./server.ts";
+import { openWebServer, type WebServer, webPlace } from "./server.ts";
 
 /** How to listen; all of it may be left out on loopback. */
 export interface HttpListenOptions {
@@ -58,7 +59,7 @@ const realAfter: Clock["after"] = (ms, run) => {
 /** Listens at `http://HOST:PORT`; port 0 takes a free one. Throws what `openWebServer` does. */
 export async function listen(url: string, options: HttpListenOptions, accept: Accept): Promise<Listener> {
   const place = webPlace(url);
-  assertGuarded(place, options.hasTokens === true, url);
+  assertGuarded(place.host, options.hasTokens === true, url);
   const own: WebServer | undefined =
     options.server === undefined ? await openWebServer(url, options) : undefined;
   const server = (options.server ?? own?.server) as Server;
@@ -82,8 +83,8 @@ type Route = { readonly [method: string]: (exchange: Exchange) => unknown };
 /** Takes requests and keeps count of them until they are answered. */
 class HttpDesk {
   /**
-   * Takes a request. One sent before the last on its connection was answered waits for that: else its own answer,
-   * which nobody would ever read after a stream, is kept for as long as the hub lives.
+   * Takes a request. One sent before the last on its connection was answered waits for that: else its own
+   * answer, which nobody would ever read after a stream, is kept for as long as the hub lives.
    */
   readonly take = (request: IncomingMessage, response: ServerResponse): void => {
     if (response.socket === null) return this.#wait(request, response);

@@ -9,20 +9,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
-import { isLoopbackHost } from "../../core/protocol/gate.ts";
-
-/** Where a web server stands. */
-export interface WebPlace {
-  readonly host: string;
-  /** The same as it stands in a url, an IPv6 address in brackets. */
-  readonly urlHost: string;
-  readonly port: number;
-}
+import { assertGuarded, bind, placeIn, type SocketPlace } from "../socket/bind.ts";
 
 /** A bound server that several transports may share. */
 export interface WebServer {
   readonly server: Server;
-  readonly place: WebPlace;
+  readonly place: SocketPlace;
   /** Frees the port and cuts what is still open. */
   close(): Promise<void>;
 }
@@ -35,24 +27,12 @@ export interface WebServerBounds {
 }
 
 /** The place a url like `http://HOST:PORT` names; the path is passed over. Throws `usage`. */
-export function webPlace(url: string): WebPlace {
+export function webPlace(url: string): SocketPlace {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^(http|ws):$/.test(parsed.protocol) || parsed.hostname === "") {
     throw new Failure("usage", `${url} is not of the form http://HOST:PORT.`, { fields: { url } });
   }
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
-  return { host, urlHost: parsed.hostname, port: parsed.port === "" ? 80 : Number(parsed.port) };
-}
-
-/** Throws `usage` where others than this machine could call a hub that knows no tokens. */
-export function assertGuarded(place: WebPlace, hasTokens: boolean, url: string): void {
-  if (hasTokens || isLoopbackHost(place.host)) return;
-  throw new Failure(
-    "usage",
-    `${place.host} can be reached from other machines, and this hub knows no tokens: make one with ` +
-      "`holdfast token add NAME` and serve with --token-file, or listen at 127.0.0.1.",
-    { fields: { url } },
-  );
+  return placeIn(parsed, 80);
 }
 
 /**
@@ -65,7 +45,7 @@ export async function openWebServer(
   options: { readonly hasTokens?: boolean; readonly bounds?: Partial<WebServerBounds> } = {},
 ): Promise<WebServer> {
   const place = webPlace(url);
-  assertGuarded(place, options.hasTokens === true, url);
+  assertGuarded(place.host, options.hasTokens === true, url);
   const server = patientServer({ ...limits, ...options.bounds });
   await bind(server, place, url);
   const { port } = server.address() as AddressInfo;
@@ -93,19 +73,4 @@ function patientServer(bounds: WebServerBounds): Server {
   server.maxConnections = bounds.connectionsMax;
   server.maxRequestsPerSocket = limits.requestsPerSocketMax;
   return server;
-}
-
-async function bind(server: Server, place: WebPlace, url: string): Promise<void> {
-  // The resolver may answer ::1 for localhost, where older clients do not look.
-  const host = place.host === "localhost" ? "127.0.0.1" : place.host;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = error.code === "EADDRINUSE";
-      const words = taken ? "the port is taken; choose another, or 0 for a free one" : error.message;
-      reject(
-        new Failure("usage", `Cannot listen at ${url}: ${words}.`, { fields: { url, taken }, cause: error }),
-      );
-    });
-    server.listen({ host, port: place.port, backlog: 1024 }, resolve);
-  });
 }

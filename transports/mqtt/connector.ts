@@ -7,6 +7,7 @@ import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Connection, ConnectOptions, Frame } from "../../core/ports/transport.ts";
 import { isLoopbackHost } from "../../core/protocol/gate.ts";
+import { unreachable } from "../socket/unreached.ts";
 import { type BrokerPlace, brokerPlace } from "./broker-place.ts";
 import { closingNote, lastWill, readNote } from "./notes.ts";
 import { realAfter } from "./patience.ts";
@@ -24,14 +25,18 @@ const FRAME_BYTES = 64;
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   const place = brokerPlace(url);
-  const { agent, token, timeoutMs = limits.handshakeMs } = options;
+  const { agent, token, ca, timeoutMs = limits.handshakeMs } = options;
   if (agent === undefined || agent === "") {
     throw new Failure("usage", "An MQTT connection is an agent's: say which.", { fields: { url } });
   }
   const call = new Call(place, levelOf(agent));
   let client: MqttClient | undefined;
   try {
-    client = await mqtt.connectAsync(place.url, call.options(agent, token, timeoutMs), false);
+    client = await mqtt.connectAsync(
+      place.url,
+      { ...call.options(agent, token, timeoutMs), ...(ca === undefined ? {} : { ca }) },
+      false,
+    );
     return await call.made(client, timeoutMs);
   } catch (error) {
     client?.end(true);
@@ -191,9 +196,7 @@ async function inTime(done: Promise<void>, timeoutMs: number, shown: string): Pr
 function failure(url: string, error: Error & { code?: unknown }): Failure {
   const { code } = error;
   const refused = typeof code === "number" && code > 0 && code < 128;
-  // Node hides the errors of several addresses in an AggregateError without words.
-  const why = error.message || String(code ?? "the connection failed");
   return refused
-    ? new Failure("hub.refused", `${url} refused: ${why}.`, { fields: { url, code }, cause: error })
-    : new Failure("hub.unreachable", `No hub answers at ${url}: ${why}.`, { fields: { url }, cause: error });
+    ? new Failure("hub.refused", `${url} refused: ${error.message}.`, { fields: { url, code }, cause: error })
+    : unreachable(url, error);
 }

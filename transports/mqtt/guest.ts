@@ -12,6 +12,7 @@ import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Accept, Frame, Listener } from "../../core/ports/transport.ts";
 import { isLoopbackHost } from "../../core/protocol/gate.ts";
+import { unreachable } from "../socket/unreached.ts";
 import { type BrokerPlace, brokerPlace } from "./broker-place.ts";
 import type { MqttListenOptions } from "./listener.ts";
 import { Mirror } from "./mirror.ts";
@@ -74,6 +75,7 @@ class Guest {
           reconnectPeriod: limits.reconnectMsMax / 5,
           resubscribe: false,
           queueQoSZero: false,
+          ...(this.#options.ca === undefined ? {} : { ca: this.#options.ca }),
           ...(user === undefined ? {} : { username: user }),
           ...(password === undefined ? {} : { password }),
           will: { topic: topics.online, payload: Buffer.alloc(0), qos: 1, retain: true },
@@ -81,11 +83,7 @@ class Guest {
         false,
       );
     } catch (cause) {
-      const words = (cause as Error).message || "the connection failed";
-      throw new Failure("hub.unreachable", `The broker ${shown} cannot be joined: ${words}.`, {
-        fields: { url: shown },
-        cause,
-      });
+      throw unreachable(shown, cause as Error, "broker");
     }
     this.#client = client;
     client.on("error", () => undefined);

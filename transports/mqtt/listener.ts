@@ -3,7 +3,7 @@
  * others share.
  */
 import type { IncomingMessage, Server as WebServer } from "node:http";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Verify } from "../../core/engine/admission.ts";
@@ -11,13 +11,8 @@ import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { Accept, Listener } from "../../core/ports/transport.ts";
-import {
-  type Gate,
-  isLocalRequest,
-  isLoopbackAddress,
-  isLoopbackHost,
-  refusedAtGate,
-} from "../../core/protocol/gate.ts";
+import { type Gate, isLocalRequest, isLoopbackAddress, refusedAtGate } from "../../core/protocol/gate.ts";
+import { assertGuarded, bind, placeIn, type SocketPlace } from "../socket/bind.ts";
 import { Broker, type BrokerBounds, brokerBounds } from "./broker.ts";
 import { Mirror, type Outlet } from "./mirror.ts";
 import { realAfter } from "./patience.ts";
@@ -35,6 +30,8 @@ export interface MqttListenOptions {
    * frames.
    */
   readonly observe?: Accept;
+  /** Certificates (PEM) of the authorities a joined broker's may come from, instead of those Node knows. */
+  readonly ca?: string;
   /** A web server to serve MQTT over WebSocket on, too, at `/mqtt`; whoever made it closes it. */
   readonly server?: WebServer;
   /** Origins of pages that may call over WebSocket besides the hub's own. */
@@ -60,14 +57,7 @@ export interface MqttBounds extends BrokerBounds {
  */
 export async function listen(url: string, options: MqttListenOptions, accept: Accept): Promise<Listener> {
   const place = placeOf(url);
-  if (options.hasTokens !== true && !isLoopbackHost(place.host)) {
-    throw new Failure(
-      "usage",
-      `${place.host} can be reached from other machines, and this hub knows no tokens: make one with ` +
-        "`holdfast token add NAME` and serve with --token-file, or listen at 127.0.0.1.",
-      { fields: { url } },
-    );
-  }
+  assertGuarded(place.host, options.hasTokens === true, url);
   if (options.hasTokens === true && options.verify === undefined) {
     throw new Failure("usage", "An MQTT broker with tokens must be told how to verify them.", {
       fields: { url },
@@ -115,13 +105,6 @@ export async function listen(url: string, options: MqttListenOptions, accept: Ac
       await freed;
     },
   };
-}
-
-interface Place {
-  readonly host: string;
-  /** The same as it stands in a url, an IPv6 address in brackets. */
-  readonly urlHost: string;
-  readonly port: number;
 }
 
 /** Lets byte streams in and keeps count of them until they are really gone. */
@@ -212,26 +195,11 @@ function refuse(stream: Duplex, status: string, words: string): void {
   );
 }
 
-function placeOf(url: string): Place {
+function placeOf(url: string): SocketPlace {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const plain = parsed !== undefined && /^\/?$/.test(parsed.pathname) && parsed.hash === "";
   if (parsed?.protocol !== "mqtt:" || parsed.hostname === "" || !plain) {
     throw new Failure("usage", `${url} is not of the form mqtt://HOST:PORT.`, { fields: { url } });
   }
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
-  return { host, urlHost: parsed.hostname, port: parsed.port === "" ? 1883 : Number(parsed.port) };
-}
-
-async function bind(server: Server, place: Place, url: string): Promise<void> {
-  // The resolver may answer ::1 for localhost, where older clients do not look.
-  const host = place.host === "localhost" ? "127.0.0.1" : place.host;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = error.code === "EADDRINUSE";
-      const words = taken ? "the port is taken; choose another, or 0 for a free one" : error.message;
-      const fields = { url, taken };
-      reject(new Failure("usage", `Cannot listen at ${url}: ${words}.`, { fields, cause: error }));
-    });
-    server.listen({ host, port: place.port, backlog: 1024 }, resolve);
-  });
+  return placeIn(parsed, 1883);
 }

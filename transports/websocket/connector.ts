@@ -1,17 +1,14 @@
 /**
  * Calling a hub over WebSocket, from Node.
  */
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Connection, ConnectOptions } from "../../core/ports/transport.ts";
 import { isLoopbackAddress } from "../../core/protocol/gate.ts";
+import { refusal, unreachable } from "../socket/unreached.ts";
 import { realAfter, subprotocols, WebSocketConnection, type WebSocketEnd } from "./connection.ts";
-
-/** What of a refusal's text is repeated to people. */
-const REFUSAL_WORDS_MAX = 400;
 
 /**
  * Connects to `ws://…` or `wss://…` and fails at the first try: `hub.unreachable` when nobody answers
@@ -27,6 +24,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     maxPayload: limits.frameBytesMax,
     closeTimeout: limits.closeMs,
     headers: options.token === undefined ? {} : { authorization: `Bearer ${options.token}` },
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
   };
   const socket = new WebSocket(url, [subprotocols[codec]], settings);
   return await new Promise<Connection>((resolve, reject) => {
@@ -92,32 +90,4 @@ function shownUrl(url: string): string {
     throw new Failure("usage", "A WebSocket url has the form ws://HOST:PORT[/path].", { fields: { url } });
   }
   return `${parsed.protocol}//${parsed.host}${parsed.pathname === "/" ? "" : parsed.pathname}`;
-}
-
-function unreachable(url: string, cause: Error | string): Failure {
-  const words = typeof cause === "string" ? cause : reasonOf(cause);
-  const options = { fields: { url }, ...(typeof cause === "string" ? {} : { cause }) };
-  return new Failure("hub.unreachable", `No hub answers at ${url}: ${words}.`, options);
-}
-
-/** Node hides the errors of several addresses in an AggregateError without words. */
-function reasonOf(error: Error & { code?: string }): string {
-  return error.message || error.code || "the connection failed";
-}
-
-async function refusal(url: string, response: IncomingMessage): Promise<Failure> {
-  let words = "";
-  try {
-    for await (const chunk of response) {
-      words += String(chunk);
-      if (words.length > REFUSAL_WORDS_MAX) break;
-    }
-  } catch {
-    // The status says enough.
-  }
-  const said = words.replace(/\s+/g, " ").trim().slice(0, REFUSAL_WORDS_MAX);
-  const status = response.statusCode ?? 0;
-  return new Failure("hub.refused", `${url} refused with HTTP ${status}${said === "" ? "." : `: ${said}`}`, {
-    fields: { url, status },
-  });
 }

@@ -9,13 +9,8 @@ import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { Accept, Codec, Listener, Peer } from "../../core/ports/transport.ts";
-import {
-  bearerToken,
-  type Gate,
-  isLocalRequest,
-  isLoopbackHost,
-  refusedAtGate,
-} from "../../core/protocol/gate.ts";
+import { bearerToken, type Gate, isLocalRequest, refusedAtGate } from "../../core/protocol/gate.ts";
+import { assertGuarded, bind, placeIn, type SocketPlace } from "../socket/bind.ts";
 import { realAfter, subprotocols, WebSocketConnection, type WebSocketEnd } from "./connection.ts";
 
 /** How to listen; all of it may be left out on loopback. */
@@ -60,14 +55,7 @@ export async function listen(
   accept: Accept,
 ): Promise<Listener> {
   const place = placeOf(url);
-  if (options.hasTokens !== true && !isLoopbackHost(place.host)) {
-    throw new Failure(
-      "usage",
-      `${place.host} can be reached from other machines, and this hub knows no tokens: make one with ` +
-        `\`holdfast token add NAME\` and serve with --token-file, or listen at 127.0.0.1.`,
-      { fields: { url } },
-    );
-  }
+  assertGuarded(place.host, options.hasTokens === true, url);
   const bounds = { ...limits, ...options.bounds };
   const door = new WebSocketDoor(place, options, bounds, accept);
   const server = options.server ?? ownServer(bounds, place.path);
@@ -90,11 +78,7 @@ export async function listen(
   };
 }
 
-interface Place {
-  readonly host: string;
-  /** The same as it stands in a url, an IPv6 address in brackets. */
-  readonly urlHost: string;
-  readonly port: number;
+interface Place extends SocketPlace {
   readonly path: string;
 }
 
@@ -229,13 +213,7 @@ function placeOf(url: string): Place {
   if (parsed?.protocol !== "ws:" || parsed.hostname === "") {
     throw new Failure("usage", `${url} is not of the form ws://HOST:PORT[/path].`, { fields: { url } });
   }
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
-  return {
-    host,
-    urlHost: parsed.hostname,
-    port: parsed.port === "" ? 80 : Number(parsed.port),
-    path: parsed.pathname,
-  };
+  return { ...placeIn(parsed, 80), path: parsed.pathname };
 }
 
 function codecOf(protocol: string): Codec | undefined {
@@ -264,20 +242,6 @@ function ownServer(bounds: WebSocketBounds, path: string): Server {
   );
   server.maxConnections = bounds.connectionsMax;
   return server;
-}
-
-async function bind(server: Server, place: Place, url: string): Promise<void> {
-  // The resolver may answer ::1 for localhost, where older clients do not look.
-  const host = place.host === "localhost" ? "127.0.0.1" : place.host;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = error.code === "EADDRINUSE";
-      const words = taken ? "the port is taken; choose another, or 0 for a free one" : error.message;
-      const fields = { url, taken };
-      reject(new Failure("usage", `Cannot listen at ${url}: ${words}.`, { fields, cause: error }));
-    });
-    server.listen({ host, port: place.port, backlog: 1024 }, resolve);
-  });
 }
 
 function closed(server: Server): Promise<void> {
