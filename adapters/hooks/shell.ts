@@ -6,7 +6,7 @@ import { Sink } from "./shell/sink.ts";
 import { Walk } from "./shell/walk.ts";
 
 /** Arguments that may be looked at altogether, however often loops and nesting repeat them. */
-const EFFORT_MAX = 16 * limits.shellTokensMax;
+const EFFORT_MAX = 4 * limits.shellTokensMax;
 
 /** What a command writes. All paths are absolute, without `.` and `..`; links are not followed. */
 export interface Writes {

@@ -61,7 +61,7 @@ export class Walk {
 
   /** Goes through a command. */
   follow(text: string): void {
-    this.effort.left -= text.length >> 4;
+    if (this.depth > 0) this.effort.left -= text.length >> 2;
     if (this.depth > limits.shellDepthMax || this.effort.left <= 0) return this.sink.unsure();
     const { tokens, isWhole } = readWords(text);
     if (!isWhole) this.sink.unsure();
@@ -128,7 +128,9 @@ export class Walk {
   /** `for NAME in WORDS`. */
   private loop([name, , ...words]: readonly Word[]): void {
     for (const word of words) this.inside(word);
-    const values = words.flatMap((word) => this.choices([word]).flatMap((names) => expand(word, names)));
+    const values = words.flatMap((word) =>
+      this.choices([word]).flatMap((names) => this.unfold([word], names) ?? [{}]),
+    );
     const isKnown = values.every(({ text, pattern }) => text !== undefined && pattern === undefined);
     const variable = plainText(name ?? []) ?? "";
     const isFew = values.length > 0 && values.length <= limits.shellWordsMax;
@@ -147,12 +149,22 @@ export class Walk {
     const choices = this.choices([...command, ...redirections.map(({ target }) => target)]);
     for (const names of choices) {
       for (const redirection of redirections) this.redirect(redirection, names);
-      const args = command.flatMap((word) => expand(word, names));
-      this.effort.left -= 1 + args.length;
-      if (this.effort.left <= 0) return this.sink.unsure();
+      const args = this.unfold(command, names);
+      if (args === undefined) return this.sink.unsure();
       if (args.length > 0) this.call(args, bodyOf(redirections, names), choices.length === 1);
     }
     if (command.length > 0) this.declare(command);
+  }
+
+  private unfold(command: readonly Word[], names: Names): readonly Arg[] | undefined {
+    const args: Arg[] = [];
+    for (const word of command) {
+      const unfolded = expand(word, names);
+      this.effort.left -= unfolded.length;
+      if (this.effort.left <= 0) return undefined;
+      args.push(...unfolded);
+    }
+    return args;
   }
 
   private call(args: readonly Arg[], own: string | undefined, isOne: boolean): void {

@@ -48,7 +48,7 @@ const NAME = /[A-Za-z_]\w*|[0-9@*#?$!-]/y;
 /** Ends a stretch of a word in which nothing is special. */
 const PLAIN = /[^\s;&|()<>\\'"$`?*+@!=]+/y;
 /** Behind these words a command begins, as it does behind an operator. */
-const STARTERS = new Set(["if", "elif", "while", "until", "then", "else", "do", "!", "time", "{"]);
+const STARTERS = new Set(["for", "if", "elif", "while", "until", "then", "else", "do", "!", "time", "{"]);
 
 /** Takes a command apart. */
 export function readWords(text: string): Reading {
