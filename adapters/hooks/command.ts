@@ -230,13 +230,13 @@ function withoutHub(host: Host, payload: Payload, told: Environment, folder: str
   }
   if (event.moment === "before" && isGuarded(event)) {
     return answerOf(event, {
-      deny: "No Holdfast hub answers, so nobody can tell who holds this file, and this repository wants to know before it is edited. Ask your user to run holdfast serve, or wait until it runs. Nothing was changed.",
+      deny: "No Holdfast hub answers, so nobody can tell who holds this file, and this repository wants to know before it is edited. Ask your user to run holdfast up, or wait until it runs. Nothing was changed.",
     });
   }
   if (!canSay(event, "warning") || !isFirst(folder, event)) return SILENCE;
+  const isClosed = policyOf(findRepository(event.cwd).root).whenHubIsDown === "closed";
   return answerOf(event, {
-    warning:
-      "Holdfast: no hub answers, so nobody guards who edits what. Start one with holdfast serve; edits go on.",
+    warning: `Holdfast: no hub answers, so nobody guards who edits what. Start one with holdfast up; edits ${isClosed ? "wait until then" : "go on"}.`,
   });
 }
 

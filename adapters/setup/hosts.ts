@@ -157,14 +157,19 @@ const codex: HostSetup = {
       SubagentStart: {},
       SubagentStop: {},
       Stop: {},
-      SessionEnd: {},
     };
+    // Codex cuts longer ones short, and says so as an error at every start.
+    const ended = { ...handler, timeout: 3 };
     return [
       hookPart({
         path: this.hookFile,
         about: "hooks of Codex",
         isOurs: isHookOfOurs,
-        hooks: { ...grouped({ SessionStart: {} }, started), ...grouped(events, handler) },
+        hooks: {
+          ...grouped({ SessionStart: {} }, started),
+          ...grouped(events, handler),
+          ...grouped({ SessionEnd: {} }, ended),
+        },
       }),
       markedBlock(
         ".codex/config.toml",

@@ -227,7 +227,7 @@ describe("without a hub", () => {
         expect(denial(ran)).toContain("Nothing was changed.");
       }
       const shell = (command: string) => edit(box, "", { tool_name: "Bash", tool_input: { command } });
-      expect(denial(await run(box, shell("echo x > a.ts")))).toContain("holdfast serve");
+      expect(denial(await run(box, shell("echo x > a.ts")))).toContain("holdfast up");
       expect(denial(await run(box, shell("ls -la")))).toBeUndefined();
       expect(denial(await run(box, edit(box, "docs/x.md")))).toBeUndefined();
       expect(denial(await run(box, edit(box, "../outside.ts")))).toBeUndefined();
