@@ -312,12 +312,12 @@ export const limits = {
   hookSpoolBytesMax: MiB,
 
   // Git.
-  /** What one run of git may print, and how long it may take: a repository of a million files lists in both. */
+  /** What one run of git may print, and how long it may take: a million files are listed in both. */
   gitOutputBytesMax: 128 * MiB,
   gitMs: 60 * SECOND,
   /** How long a git hook may hold up a commit; then the commit goes on unchecked, and says so. */
   gitHookMs: 20 * SECOND,
-  /** Claims remembered with their branch and base, for all agents and worktrees of a log; the oldest go first. */
+  /** Claims remembered with their branch and base, of all agents and worktrees; the oldest go first. */
   gitClaimsKept: 1000,
   /** Worktrees and branches compared with one another, and the pairs of them that git is asked to merge. */
   gitSidesMax: 64,

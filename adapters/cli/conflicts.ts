@@ -1,6 +1,6 @@
 /**
- * `conflicts`: which worktrees and branches of this repository will conflict when they are merged, and which live
- * claims meet there. Reads only: neither the log nor the repository is touched.
+ * `conflicts`: which worktrees and branches of this repository will conflict when they are merged, and
+ * which live claims meet there. Reads only: neither the log nor the repository is touched.
  */
 import { resolve } from "node:path";
 import { limits } from "../../core/limits.ts";

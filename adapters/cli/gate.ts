@@ -1,6 +1,6 @@
 /**
- * `gate`: whether what is staged, or what a branch brings, may be committed given who holds it. Reads only: it leaves
- * no trace in the log.
+ * `gate`: whether what is staged, or what a branch brings, may be committed given who holds it. Reads only:
+ * it leaves no trace in the log.
  */
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
@@ -62,7 +62,10 @@ export async function judgeStaged(command: Command, reached: Reached): Promise<V
   return judge(reached, touched, reached.worktree, ({ holder }) => holder === reached.agent);
 }
 
-/** What HEAD has that the base has not, against the claims of every worktree: it is to be merged with their work. */
+/**
+ * What HEAD has that the base has not, against the claims of every worktree: it is to be merged with their
+ * work.
+ */
 async function judgeBranch({ args, env }: Command, reached: Reached, base: string): Promise<Verdict> {
   const git = new Git(reached.repository.root, env);
   const [onto, head, stand] = await Promise.all([
@@ -109,7 +112,10 @@ async function judge(
   return { agent, files: touched.length, refused };
 }
 
-/** What this agent was granted by `git claim` in this worktree and has not given back, each with its newest epoch. */
+/**
+ * What this agent was granted by `git claim` in this worktree and has not given back, each with its newest
+ * epoch.
+ */
 export function granted(reached: Reached): readonly GitClaim[] {
   const { folder, log, agent, worktree } = reached;
   const records = new GitClaims(folder).list();

@@ -1,6 +1,6 @@
 /**
- * What git's hooks do: guard a commit before it is made, and give claims back once it is. They refuse what the gate
- * refuses; whatever else goes wrong is said, and git goes on.
+ * What git's hooks do: guard a commit before it is made, and give claims back once it is. They refuse what
+ * the gate refuses; whatever else goes wrong is said, and git goes on.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";

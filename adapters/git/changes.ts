@@ -1,6 +1,6 @@
 /**
- * Changes: what a commit, a branch or a worktree touches, as git tells it. A rename is a name that went and one
- * that came: both are touched.
+ * Changes: what a commit, a branch or a worktree touches, as git tells it. A rename is a name that went and
+ * one that came: both are touched.
  */
 import type { Git } from "./git.ts";
 import type { Touched } from "./names.ts";

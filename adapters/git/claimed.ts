@@ -1,8 +1,9 @@
 /**
- * Claimed: what `holdfast git claim` was granted, remembered beside the log with where its worktree stood then. The
- * log keeps a claim only while it lives; these records say what was claimed once it ended (CL23).
+ * Claimed: what `holdfast git claim` was granted, remembered beside the log with where its worktree stood
+ * then. The log keeps a claim only while it lives; these records say what was claimed once it ended (CL23).
  *
- * One small file a claim, replaced whole. A bounded memory: the oldest go first, and what cannot be read is nothing.
+ * One small file a claim, replaced whole. A bounded memory: the oldest go first, and what cannot be read is
+ * nothing.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";

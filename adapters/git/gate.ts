@@ -1,5 +1,6 @@
 /**
- * The gate: whether changes may become a commit, given who holds what they touch and under which epoch they were made.
+ * The gate: whether changes may become a commit, given who holds what they touch and under which epoch they
+ * were made.
  */
 import { limits } from "../../core/limits.ts";
 import type { Scope } from "../../core/model/scopes.ts";
@@ -88,8 +89,8 @@ function coveringOf(one: Touched, claims: readonly Held[]): readonly Held[] {
 }
 
 /**
- * Files that were changed under a grant which is over: whoever holds them now, or held them since, does not know of
- * this work. `currentOf` tells the live claim of an id.
+ * Files that were changed under a grant which is over: whoever holds them now, or held them since, does not
+ * know of this work. `currentOf` tells the live claim of an id.
  */
 export async function underOldEpochs(
   touched: readonly Touched[],

@@ -18,6 +18,9 @@ export interface RunOptions {
   readonly env?: { readonly [name: string]: string };
   /** Exit codes that are answers and no failures; 0 always is. */
   readonly answers?: readonly number[];
+  /** How long it may take and how much it may print, where that is less than `limits` allow. */
+  readonly ms?: number;
+  readonly bytesMax?: number;
 }
 
 /** What a run came to. */
@@ -46,8 +49,8 @@ export class Git {
   readonly #env: NodeJS.ProcessEnv;
 
   /**
-   * `env` is that of the program. Where git was told its repository and index by variables, they are kept only
-   * `asTold`: by the hooks it runs, which must see the index that is about to be committed.
+   * `env` is that of the program. Where git was told its repository and index by variables, they are kept
+   * only `asTold`: by the hooks it runs, which must see the index that is about to be committed.
    */
   constructor(cwd: string, env: NodeJS.ProcessEnv, told: "anew" | "asTold" = "anew") {
     this.cwd = cwd;
@@ -62,8 +65,8 @@ export class Git {
   }
 
   /**
-   * Runs git to its end. Throws `program.failed` when git is missing, prints or takes more than `limits` allow, or
-   * exits with what is no answer.
+   * Runs git to its end. Throws `program.failed` when git is missing, prints or takes more than `limits`
+   * allow, or exits with what is no answer.
    */
   async run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
     const { code, out, err } = await this.#start(args, options);
@@ -75,7 +78,10 @@ export class Git {
     });
   }
 
-  /** What it prints, without the line's end; `undefined` where it exits with 1, which many questions take as no. */
+  /**
+   * What it prints, without the line's end; `undefined` where it exits with 1, which many questions take as
+   * no.
+   */
   async line(args: readonly string[], options: RunOptions = {}): Promise<string | undefined> {
     const { code, out } = await this.run(args, { ...options, answers: [1] });
     return code === 0 ? out.toString("utf8").replace(/\n$/, "") : undefined;
@@ -86,29 +92,31 @@ export class Git {
     return cut((await this.run(args, options)).out);
   }
 
-  #start(args: readonly string[], { input, env }: RunOptions) {
+  #start(args: readonly string[], options: RunOptions) {
+    const { input, env, ms = limits.gitMs, bytesMax = limits.gitOutputBytesMax } = options;
     return new Promise<{ code: number; out: Buffer; err: string }>((resolve, reject) => {
       const child = spawn("git", args, {
         cwd: this.cwd,
         env: { ...this.#env, ...env },
-        stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+        stdio: ["pipe", "pipe", "pipe"],
         windowsHide: true,
       });
       const chunks: Buffer[] = [];
       let size = 0;
       let err = "";
-      let broken: Failure | undefined;
       const stop = (why: string): void => {
-        broken ??= failed(`git ${verbOf(args)} in ${this.cwd} ${why}, so it was stopped.`, {});
         child.kill("SIGKILL");
+        // What git has started may hold its pipes a while longer.
+        for (const pipe of child.stdio) pipe?.destroy();
+        reject(failed(`git ${verbOf(args)} in ${this.cwd} ${why}, so it was stopped.`, {}));
       };
-      const late = setTimeout(() => stop(`took longer than ${limits.gitMs / 1000} s`), limits.gitMs);
-      child.stdout?.on("data", (bytes: Buffer) => {
+      const late = setTimeout(() => stop(`took longer than ${ms / 1000} s`), ms);
+      child.stdout.on("data", (bytes: Buffer) => {
         size += bytes.length;
-        if (size > limits.gitOutputBytesMax) stop("printed more than is read");
+        if (size > bytesMax) stop(`printed more than ${bytesMax} bytes`);
         else chunks.push(bytes);
       });
-      child.stderr?.on("data", (bytes: Buffer) => {
+      child.stderr.on("data", (bytes: Buffer) => {
         if (err.length < WORDS_MAX) err += bytes.toString("utf8");
       });
       child.on("error", (error: NodeJS.ErrnoException) => {
@@ -117,12 +125,11 @@ export class Git {
       });
       child.on("close", (code, signal) => {
         clearTimeout(late);
-        if (broken !== undefined) reject(broken);
-        else resolve({ code: code ?? 128, out: Buffer.concat(chunks), err: signal === null ? err : signal });
+        resolve({ code: code ?? 128, out: Buffer.concat(chunks), err: signal === null ? err : signal });
       });
       // Git may have answered before it has read everything.
-      child.stdin?.on("error", () => undefined);
-      child.stdin?.end(input);
+      child.stdin.on("error", () => undefined);
+      child.stdin.end(input);
     });
   }
 }

@@ -35,12 +35,11 @@ export function keptName(hook: string): string {
 
 /** The block for one hook, ending with a line's end. */
 function block(hook: string, program: Program, where: string): string {
-  const { here } = program;
   const call = '"$@"';
+  const { node, script } = program.here ?? { node: "", script: "" };
+  const there = `[ -x ${quoted(node)} ] && [ -f ${quoted(script)} ]`;
   const own =
-    here === undefined
-      ? ""
-      : `[ -x ${quoted(here.node)} ] && [ -f ${quoted(here.script)} ]; then ${quoted(here.node)} ${quoted(here.script)} ${call}\n  elif `;
+    program.here === undefined ? "" : `${there}; then ${quoted(node)} ${quoted(script)} ${call}\n  elif `;
   const after = hooks[hook]?.guards === true ? "|| [ $? -ne 2 ] || exit 1" : "|| :";
   return `${BEGIN} ${hook}, ${where}: added by \`holdfast git install\`, taken out by \`holdfast git uninstall\` >>>
 holdfast_hook() {
@@ -67,8 +66,8 @@ if [ -x "$holdfast_kept" ]; then exec "$holdfast_kept" "$@"; fi
 }
 
 /**
- * A shell's hook with the block before its own lines; `undefined` where it is no such text. What `sh` is told to read
- * needs no first line that names it.
+ * A shell's hook with the block before its own lines; `undefined` where it is no such text. What `sh` is
+ * told to read needs no first line that names it.
  */
 export function withBlock(text: string, hook: string, program: Program, isRead: boolean): string | undefined {
   if (BLOCK.test(text)) {

@@ -1,6 +1,6 @@
 /**
- * Hooks: putting Holdfast's block into a repository's git hooks, and taking it out again. Whatever else stands in
- * them is called as before, and is left byte for byte as it was.
+ * Hooks: putting Holdfast's block into a repository's git hooks, and taking it out again. Whatever else
+ * stands in them is called as before, and is left byte for byte as it was.
  */
 import {
   chmodSync,
@@ -50,8 +50,8 @@ export interface HookDone {
 }
 
 /**
- * Where git looks for the hooks of a repository, `core.hooksPath` respected. `git` stands in the root of the worktree,
- * or in the bare repository. Throws `usage` where hooks are turned off.
+ * Where git looks for the hooks of a repository, `core.hooksPath` respected. `git` stands in the root of
+ * the worktree, or in the bare repository. Throws `usage` where hooks are turned off.
  */
 export async function hooksPlace(git: Git, commonDir: string, env: NodeJS.ProcessEnv): Promise<HooksPlace> {
   const set = await git.line(["config", "--type=path", "--get", "core.hooksPath"]);

@@ -22,7 +22,8 @@ export interface Conflict {
 type Pair = readonly [a: Side, b: Side];
 
 /**
- * Merges every pair of sides that could conflict, in memory. What could not be merged or was too much is `unseen`.
+ * Merges every pair of sides that could conflict, in memory. What could not be merged or was too much is
+ * `unseen`.
  */
 export async function predict(
   git: Git,
@@ -74,8 +75,8 @@ async function merge(git: Git, scratch: Scratch, a: Side, b: Side): Promise<Conf
 }
 
 /**
- * Whether merging two sides could conflict at all: cheaper than merging them, and never wrong about that. With the
- * default branch it can when that has moved on, else when both changed something in one place.
+ * Whether merging two sides could conflict at all: cheaper than merging them, and never wrong about that.
+ * With the default branch it can when that has moved on, else when both changed something in one place.
  */
 async function mayMeet(git: Git, a: Side, b: Side): Promise<boolean> {
   if (a.commit === b.commit) return false;
@@ -91,8 +92,8 @@ async function mayMeet(git: Git, a: Side, b: Side): Promise<boolean> {
 }
 
 /**
- * One name in both, a file where the other has a folder, or new files of one where the other may have renamed the
- * folder.
+ * One name in both, a file where the other has a folder, or new files of one where the other may have
+ * renamed the folder.
  */
 export function haveOnePlace(a: readonly Change[], b: readonly Change[]): boolean {
   const [few, many] = a.length < b.length ? [a, b] : [b, a];

@@ -1,6 +1,6 @@
 /**
- * Scratch: a place for objects that git makes while it only predicts. The repository's own objects are read from
- * where they are; nothing is written among them, and no index or ref is touched.
+ * Scratch: a place for objects that git makes while it only predicts. The repository's own objects are read
+ * from where they are; nothing is written among them, and no index or ref is touched.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,8 +33,8 @@ export class Scratch {
   }
 
   /**
-   * A commit on top of HEAD of what a worktree would commit if all of `changes` were added. `git` stands in that
-   * worktree.
+   * A commit on top of HEAD of what a worktree would commit if all of `changes` were added. `git` stands in
+   * that worktree.
    */
   async commitOf(git: Git, head: string, changes: readonly Change[]): Promise<string> {
     const index = join(this.#folder, `index-${++this.#indexes}`);

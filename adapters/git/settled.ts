@@ -9,8 +9,8 @@ import { coversName } from "./names.ts";
 import { commitOf, type Stand, trunkOf } from "./stand.ts";
 
 /**
- * Whether something of the scope was committed since it was claimed, and nothing of it is left to commit. `git` stands
- * in the claim's worktree.
+ * Whether something of the scope was committed since it was claimed, and nothing of it is left to commit.
+ * `git` stands in the claim's worktree.
  */
 export async function isCommitted(git: Git, record: GitClaim, scope: Scope): Promise<boolean> {
   const { head } = await headOf(git, record);
@@ -21,8 +21,8 @@ export async function isCommitted(git: Git, record: GitClaim, scope: Scope): Pro
 }
 
 /**
- * Whether the commits made under it, some of them on its scope, are in the default branch: by being its ancestors, or
- * because merging them would change nothing (they were rebased or squashed).
+ * Whether the commits made under it, some of them on its scope, are in the default branch: by being its
+ * ancestors, or because merging them would change nothing (they were rebased or squashed).
  */
 export async function isMerged(git: Git, record: GitClaim, scope: Scope): Promise<boolean> {
   const { tip } = record;

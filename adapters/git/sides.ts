@@ -1,6 +1,6 @@
 /**
- * Sides: what may be merged with one another in a repository: each worktree with what is not committed in it, each
- * branch that is not merged yet, and the default branch.
+ * Sides: what may be merged with one another in a repository: each worktree with what is not committed in
+ * it, each branch that is not merged yet, and the default branch.
  */
 import { realpathSync } from "node:fs";
 import { limits } from "../../core/limits.ts";
@@ -94,7 +94,9 @@ function worktreeOf(lines: readonly string[]): Worktree | undefined {
   };
 }
 
-/** All that may meet, worktrees first, then branches with the newest first; bounded by `limits.gitSidesMax`. */
+/**
+ * All that may meet, worktrees first, then branches with the newest first; bounded by `limits.gitSidesMax`.
+ */
 export async function sidesOf(
   git: Git,
   env: NodeJS.ProcessEnv,

@@ -59,8 +59,8 @@ export interface Trunk {
 }
 
 /**
- * The default branch: what `origin/HEAD` says, else `init.defaultBranch`, `main` or `master`, whichever there is
- * first. `undefined` in a repository that has none of them.
+ * The default branch: what `origin/HEAD` says, else `init.defaultBranch`, `main` or `master`, whichever
+ * there is first. `undefined` in a repository that has none of them.
  */
 export async function trunkOf(git: Git): Promise<Trunk | undefined> {
   const [said, configured] = await Promise.all([
@@ -85,8 +85,8 @@ export async function trunkOf(git: Git): Promise<Trunk | undefined> {
 }
 
 /**
- * Where the work of a worktree began: the newest commit that it has in common with its upstream, else with the
- * default branch; `undefined` before the first commit, or where it has neither.
+ * Where the work of a worktree began: the newest commit that it has in common with its upstream, else with
+ * the default branch; `undefined` before the first commit, or where it has neither.
  */
 export async function beginningOf(git: Git, { head, branch }: Stand): Promise<string | undefined> {
   if (head === undefined) return undefined;

@@ -11,6 +11,7 @@ import { haveOnePlace, nameOf, predict } from "../../adapters/git/merging.ts";
 import { Scratch } from "../../adapters/git/scratch.ts";
 import { sidesOf, worktreesOf } from "../../adapters/git/sides.ts";
 import { trunkOf } from "../../adapters/git/stand.ts";
+import { limits } from "../../core/limits.ts";
 import { GitBox, hermetic, inGitBox } from "./git-box.ts";
 
 const { lines } = GitBox;
@@ -136,6 +137,24 @@ describe("predicting", () => {
         await box.git("commit", "-q", "-m", "lib");
       }
       expect((await predicted(box)).conflicts.join()).toMatch(/m2 × m1: lib|m1 × m2: lib/);
+    }),
+  );
+});
+
+describe("how much", () => {
+  it(
+    "is bounded, and said where it is reached",
+    inGitBox(async (box) => {
+      await branch(box, "one", { "src/a.ts": lines(5, "one") });
+      const names = Array.from(
+        { length: limits.gitSidesMax },
+        (_, i) => `update refs/heads/copy-${i} refs/heads/one\n`,
+      );
+      await box.product.run(["update-ref", "--stdin"], { input: names.join("") });
+      const { sides, unseen, conflicts } = await predicted(box);
+      expect(sides).toHaveLength(limits.gitSidesMax);
+      expect(conflicts).toEqual([]);
+      expect(unseen).toMatchObject([{ why: `more than ${limits.gitSidesMax} worktrees and branches` }]);
     }),
   );
 });

@@ -2,16 +2,17 @@
  * The gate: what may be committed, given who holds it and under which epoch it was changed.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { between, emptyTree, staged, uncommitted } from "../../adapters/git/changes.ts";
 import { type Ask, type Held, heldByOthers, underOldEpochs } from "../../adapters/git/gate.ts";
+import { Git } from "../../adapters/git/git.ts";
 import { coversName, scopeOfName } from "../../adapters/git/names.ts";
 import { beginningOf, standOf, trunkOf } from "../../adapters/git/stand.ts";
 import { limits } from "../../core/limits.ts";
 import { normaliseScope } from "../../core/model/scopes.ts";
 import { formats } from "../../core/protocol/formats.ts";
-import { GitBox, inGitBox } from "./git-box.ts";
+import { GitBox, hermetic, inGitBox } from "./git-box.ts";
 
 const file = (name: string) => ({ name, submodule: false });
 
@@ -102,6 +103,14 @@ describe("judging", () => {
     );
     expect(stale).toMatchObject({ code: "claim.stale", file: name, epoch: 3, holder: long.holder });
     expect(stale?.message.length).toBeLessThanOrEqual(400);
+    // By oneself, too: a later grant, from another worktree or a former self, knows nothing of this work.
+    const under = { ...record, claim: "C", scope: { paths: ["d"] }, autoRelease: "manual" } as const;
+    const old = async (current: Held | undefined) =>
+      (await underOldEpochs([file("d/x"), file("e")], [under], async () => current)).map((one) => one.file);
+    expect(await old(claim({ holder: "me", epoch: 3 }))).toEqual([]);
+    expect(await old(claim({ holder: "me", epoch: 4 }))).toEqual(["d/x"]);
+    expect(await old(claim({ holder: "me", epoch: 3, remainingMs: 0 }))).toEqual(["d/x"]);
+    expect(await old(claim({ holder: "bob", epoch: 3 }))).toEqual(["d/x"]);
   });
 
   it("lets one's own pass, the shared where one shares, and the overdue", async () => {
@@ -139,6 +148,30 @@ describe("judging", () => {
 });
 
 describe("what git tells", () => {
+  it(
+    "is bounded in time and length, and its failures say what it said",
+    inGitBox(async (box) => {
+      const slow = new Git(box.root, { ...hermetic, PATH: `${box.folder}${delimiter}${process.env.PATH}` });
+      writeFileSync(join(box.folder, "git"), "#!/bin/sh\nyes | head -c 100000\nexec sleep 20\n", {
+        mode: 0o755,
+      });
+      await expect(slow.run(["version"], { ms: 200 })).rejects.toThrow(
+        /git version in .* took longer than 0.2 s/,
+      );
+      await expect(slow.run(["version"], { bytesMax: 5000 })).rejects.toThrow("printed more than 5000 bytes");
+      const failing = box.product.run(["-c", "a.b=c", "rev-parse", "--verify", "nothing"]);
+      await expect(failing).rejects.toMatchObject({
+        code: "program.failed",
+        definite: true,
+        message: expect.stringMatching(
+          /^git rev-parse failed \(exit code 128\) in .*: fatal: Needed a single/,
+        ),
+      });
+      const nowhere = new Git(join(box.folder, "nowhere"), hermetic);
+      await expect(nowhere.run(["version"])).rejects.toThrow("git could not be started in");
+    }),
+  );
+
   it(
     "renames are two names, whatever the repository's settings say",
     inGitBox(async (box) => {
