@@ -1,5 +1,5 @@
 /**
- * What a mutant is held against, cheapest first: the compiler, the tests of what it touches, fifty seeds of the
+ * What a mutant is held against, cheapest first: the compiler, the tests of what it touches, some seeds of the
  * simulation, every other test of the core that reaches it. Each runs in a copy of the tree and is ended when it
  * takes far too long.
  */
@@ -21,8 +21,8 @@ export interface Outcome {
 
 /** Longer than this, and the mutant hangs: many times what the slowest check takes on a busy machine. */
 const HANGS_MS = 240_000;
-const SEEDS = 50;
-const STEPS = 3000;
+const SEEDS = 25;
+const STEPS = 2000;
 
 /** Which tests are nearest to which files; the first that fits. */
 const NEAREST: readonly (readonly [file: RegExp, tests: RegExp])[] = [

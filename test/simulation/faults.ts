@@ -37,7 +37,7 @@ export function drawFaults(random: Random, off: ReadonlySet<FaultKind>): Faults 
     full: 0.05,
     slow: 0.08,
     unknown: 0.04,
-    busy: 0.5,
+    busy: 0.9,
     unreadable: 0.002,
     lostWake: 0.5,
     damage: 0.4,

@@ -30,8 +30,10 @@ export function intrude(alone: Alone, judge: Judge, withToken: boolean): void {
     frame: (frame) => {
       const { result } = (decode(frame) as { readonly value: { readonly result?: object } }).value;
       judge.note(() => `${label}! < ${incarnation} ${result === undefined ? "refused" : "let in"}`);
-      if (result !== undefined && open() && hub.incarnation === incarnation) {
-        judge.fail(`${label} is not alone${withToken ? ", though its resume token was used" : ""}`);
+      const here = result !== undefined && hub.incarnation === incarnation;
+      if (here && open()) judge.fail(`${label} is not alone`);
+      if (here && !withToken && wire.hub.reason === "taken-over") {
+        judge.fail(`${label} was taken over without its resume token`);
       }
       own.client.close("goodbye");
     },

@@ -53,6 +53,8 @@ export class Disk {
   fullUntilMs = 0;
   /** Called when a write begins: the best moment for the power to fail. */
   onWriting: (stored: Stored) => void = () => {};
+  /** Called when a process's write will take long. */
+  onSlow: (by: string) => void = () => {};
   newest: Stored | undefined;
   private writing: { readonly log: SimLog; stored?: Stored } | undefined;
   private readonly queue: { readonly log: SimLog; readonly go: () => void }[] = [];
@@ -206,7 +208,9 @@ export class SimLog implements EventLog {
       return { appended: false, head: disk.head };
     }
     disk.write(this, stored);
-    await this.wait(random.happens(faults.slow) ? 1500 : 4);
+    const slow = random.happens(faults.slow);
+    if (slow) disk.onSlow(process.name);
+    await this.wait(slow ? 1500 : 4);
     if (random.happens(faults.unknown)) {
       this.unsure = true;
       disk.finish(this, random.happens(0.5));

@@ -27,6 +27,8 @@ export class End implements Connection {
   mute = false;
   /** The other end does not read for now. */
   stalled = false;
+  /** Why this end closed it, if it did. */
+  reason: CloseReason | undefined;
   readonly owner: Process | undefined;
   private other: End | undefined;
   private receiver: Receiver | undefined;
@@ -78,6 +80,7 @@ export class End implements Connection {
 
   close(reason: CloseReason, words?: string): void {
     if (this.closed) return;
+    this.reason = reason;
     const goodbye = reason === "goodbye";
     const said = words === undefined ? reason : `${reason}: ${words}`;
     this.end({ goodbye, reason: said }, 0);

@@ -80,6 +80,7 @@ class World {
     this.faults.onLeap = (excessMs) => this.judge.leases.leapt(excessMs, this.loop.nowMs);
     this.disk.onStored = (stored, entries) => this.judge.stored(stored, entries);
     this.disk.onWriting = ({ count }) => this.tear(count);
+    this.disk.onSlow = (by) => this.hangUp(by);
     this.fate = new Random(seed, "fate");
     const shape = new Random(seed, "world");
     this.surroundings = this.people(shape);
@@ -293,6 +294,13 @@ class World {
     if (this.fate.happens(this.faults.power * (count > 1 ? 4 : 0.2))) {
       this.loop.at(this.fate.between(0, 3), undefined, () => this.powerCut());
     }
+  }
+
+  /** A hub loses its connections in the midst of a long write: everybody asks again elsewhere, not knowing. */
+  private hangUp(by: string): void {
+    if (!this.fate.happens(this.faults.cut * 0.7)) return;
+    for (const { incarnation, wires } of this.hubs)
+      if (incarnation === by) for (const wire of wires) wire.cut();
   }
 
   private snapshot({ engine }: Hub): void {
