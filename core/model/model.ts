@@ -233,20 +233,46 @@ export function bare(): State {
   return Object.fromEntries(named.map(([name, slice]) => [name, slice.initial])) as unknown as State;
 }
 
-/** The whole state as plain rows, each with its noun first. */
-export function* save(state: State): IterableIterator<readonly [SliceName, ...Row]> {
-  for (const [name, slice] of named) for (const row of slice.save(state[name])) yield [name, ...row];
+/** The whole state as plain rows, noun by noun. */
+export function save(state: State): readonly (readonly [SliceName, Iterable<Row>])[] {
+  return named.map(([name, slice]) => [name, slice.save(state[name])] as const);
 }
 
-/** The state that `save` wrote, without indexes: `settle` it. Rows of unknown nouns are a `Fault`. */
-export function load(rows: Iterable<readonly [string, ...Row]>): State {
-  const parts = new Map<string, Row[]>(named.map(([name]) => [name, []]));
-  for (const [name, ...row] of rows) {
-    const part = parts.get(name);
-    if (part === undefined) throw new Fault(`a snapshot holds ${name}, which this version does not know`);
-    part.push(row);
+/**
+ * Makes a state of the rows that `save` gave. Each noun is made as soon as its rows are all there, so that
+ * rows and state of the whole are never there at once.
+ */
+export class Loading {
+  private readonly parts: { [name: string]: unknown } = {};
+  private name: SliceName | undefined;
+  private rows: Row[] = [];
+
+  /** Takes some rows of a noun, right behind those of the same. Throws a `Fault` for an unknown one. */
+  take(name: string, rows: readonly Row[]): void {
+    if (name !== this.name) {
+      this.finish();
+      if (!Object.hasOwn(slices, name) || Object.hasOwn(this.parts, name)) {
+        throw new Fault(`a snapshot holds ${name}, which this version does not know there`);
+      }
+      this.name = name as SliceName;
+    }
+    for (const row of rows) this.rows.push(row);
   }
-  return Object.fromEntries(named.map(([name, slice]) => [name, slice.load(parts.get(name) ?? [])])) as never;
+
+  /** The state, without indexes: `settle` it. */
+  done(): State {
+    this.finish();
+    return Object.fromEntries(
+      named.map(([name, slice]) => [name, this.parts[name] ?? slice.load([])]),
+    ) as unknown as State;
+  }
+
+  private finish(): void {
+    if (this.name === undefined) return;
+    this.parts[this.name] = (slices[this.name] as unknown as AnySlice).load(this.rows);
+    this.name = undefined;
+    this.rows = [];
+  }
 }
 
 const owings = named.flatMap(([, { owes }]) => (owes === undefined ? [] : [owes]));

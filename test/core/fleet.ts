@@ -15,16 +15,15 @@ import {
   follow,
   initial,
   lapse,
-  load,
   type SliceName,
   type State,
-  save,
   settle,
   tables,
 } from "../../core/model/model.ts";
 import { SeqMap } from "../../core/model/seq-map.ts";
 import type { Asker, Context, Entry, Rejection } from "../../core/model/slice.ts";
 import { compile } from "../../core/protocol/schema.ts";
+import { reloaded } from "./saved.ts";
 
 type Check = ReturnType<typeof compile>;
 const checks = new Map<string, Check>();
@@ -106,7 +105,7 @@ export class Fleet {
       bulked = evolve(bulked, entry, bulk);
       replayed = evolve(replayed, entry);
     }
-    const loaded = settle(load(JSON.parse(JSON.stringify([...save(this.state)]))));
+    const loaded = reloaded(this.state);
     for (const name of names) {
       const wanted = plain(this.state[name]);
       expect(plain(replayed[name]), `${name} replayed`).toEqual(wanted);

@@ -3,9 +3,9 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Replica } from "../../core/client/replica.ts";
-import { save } from "../../core/model/model.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import { Hub } from "./hub.ts";
+import { savedRows } from "./saved.ts";
 
 let hub: Hub;
 beforeEach(async () => {
@@ -13,7 +13,10 @@ beforeEach(async () => {
 });
 afterEach(() => hub.close());
 
-const rows = (state: Replica["state"]) => [...save(state)].map((row) => JSON.stringify(row)).sort();
+const rows = (state: Replica["state"]) =>
+  savedRows(state)
+    .map((row) => JSON.stringify(row))
+    .sort();
 
 async function story(): Promise<Entry[]> {
   const ann = await hub.client("ann", { role: "builder", capabilities: ["ts"] });

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../../core/limits.ts";
 import { answerOf, follow, lapse } from "../../core/model/model.ts";
+import { reloaded } from "./saved.ts";
 import { agent, awake, given, later, paths, type Story } from "./story.ts";
 
 const MINUTE = 60_000;
@@ -398,10 +399,9 @@ describe("the end of an agent", () => {
 });
 
 describe("WA8 after a restart", () => {
-  test("WA8 waits survive, and their deadlines hold", async () => {
-    const { load, save, settle } = await import("../../core/model/model.ts");
+  test("WA8 waits survive, and their deadlines hold", () => {
     const story = given(alice.acquires("X", paths("a")), bob.waits("B", { ...paths("a"), waitMs: 5000 }));
-    story.ledger.state = settle(load(JSON.parse(JSON.stringify([...save(story.state)]))));
+    story.ledger.state = reloaded(story.state);
     story.when(awake(4999)).gives();
     story.when(carol.acquires("C", paths("a"))).refused("claim.overlap");
     story.when(awake(1)).gives(over("B", "bob"));

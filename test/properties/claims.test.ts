@@ -12,13 +12,12 @@ import {
   deadlinesOf,
   evolve,
   follow,
-  load,
   type State,
-  save,
   settle,
 } from "../../core/model/model.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import { Ledger } from "../core/ledger.ts";
+import { reloaded, savedRows } from "../core/saved.ts";
 import { checkClaims, checkEpochs, checkWaits } from "./invariants.ts";
 
 const AGENTS = ["ann", "ben", "cid", "dot"];
@@ -168,7 +167,7 @@ function begun(options: { readonly bulk?: boolean; readonly checked?: boolean } 
 
 /** Every row of a state, however its maps are built. */
 function rows(state: State): string {
-  return [...save(state)]
+  return savedRows(state)
     .map((row) => JSON.stringify(sorted(row)))
     .sort()
     .join("\n");
@@ -216,7 +215,7 @@ describe("any sequence of commands and clock steps", () => {
         const at = cut % (entries.length + 1);
         const held = fold(settle(bare()), entries.slice(0, at));
         const before = rows(held);
-        const loaded = settle(load(JSON.parse(JSON.stringify([...save(held)]))));
+        const loaded = reloaded(held);
         expect(rows(loaded), "loaded").toBe(before);
         const rest = entries.slice(at);
         for (const end of [fold(held, rest), fold(held, rest, new Edit()), fold(loaded, rest, new Edit())]) {

@@ -17,15 +17,14 @@ import {
   evolve,
   follow,
   lapse,
-  load,
   queries,
   type State,
-  save,
   settle,
 } from "../../core/model/model.ts";
 import type { ObjectShape } from "../../core/model/shape.ts";
 import type { Context, Entry } from "../../core/model/slice.ts";
 import { compile } from "../../core/protocol/schema.ts";
+import { reloaded } from "../core/saved.ts";
 import { arbitrary } from "./arbitrary.ts";
 
 /** Few names, so that events meet each other. */
@@ -102,9 +101,7 @@ test("any events can be folded, saved, loaded and asked about, and any command d
       const last = entries.at(-1);
       const folded = fold(entries, settle(bare()));
       fold(entries, settle(bare()), new Edit());
-      const loaded = settle(
-        load(JSON.parse(JSON.stringify([...save(settle(fold(entries, bare(), new Edit())))]))),
-      );
+      const loaded = reloaded(settle(fold(entries, bare(), new Edit())));
       for (const state of [folded, loaded]) {
         const context: Context = {
           agent: "ann",

@@ -19,8 +19,8 @@ import { openSqliteLog, verifyLog } from "../../adapters/log/index.ts";
 import { openEngineOnLog } from "../../adapters/node/engine.ts";
 import { recover } from "../../core/engine/recovery.ts";
 import { Failure } from "../../core/failures.ts";
-import { save } from "../../core/model/model.ts";
 import type { Entry } from "../../core/model/slice.ts";
+import { savedRows } from "../core/saved.ts";
 import { Random } from "../simulation/random.ts";
 import { pause } from "./hub-process.ts";
 
@@ -44,7 +44,7 @@ async function told(folder: string): Promise<Pick<Whole, "head" | "entries" | "s
     const fold = await recover(log);
     const entries: Entry[] = [];
     for await (const some of log.read(await log.horizon())) entries.push(...some);
-    return { head: fold.seq, entries, state: JSON.stringify([...save(fold.state)]) };
+    return { head: fold.seq, entries, state: JSON.stringify(savedRows(fold.state)) };
   } finally {
     await log.close();
   }
