@@ -8,7 +8,7 @@ import { toFile, toScope } from "../place/paths.ts";
 import { safeLine } from "../place/plain.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { Epochs } from "./epochs.ts";
-import { placeOf, type Reached, stay } from "./reach.ts";
+import { hubOf, isMissing, placeOf, type Reached, stay } from "./reach.ts";
 
 /** How long a client that has lost its hub may look for it before another way is sought. */
 const LOST_MS = 1500;
@@ -22,6 +22,11 @@ export const mcpVerb: Run = async (command) => {
   const way = new Way({ ...command, env: { ...env, HOLDFAST_AGENT: agent } }, agent);
   const served = serveOverStdio({
     seat: seatIn(command, way),
+    // Where there is something to take part in, others should see that the agent is here; a log is only
+    // made when it is needed, for hosts start what they know wherever they are.
+    begun: () => {
+      if (hubOf(command) !== "" || !isMissing(placeOf(command).file)) way.find().catch(() => undefined);
+    },
     report: (what, error) =>
       out.say(`${what}: ${safeLine(error instanceof Error ? error.message : String(error))}`),
   });

@@ -46,7 +46,10 @@ export const claimTool: ToolSource = {
       }),
       run: async (given, caller) => {
         const grant = await claim(given, caller);
-        return { fields: cautious(grant), text: grantText(grant, caller) };
+        // An extension is not answered with all that the claim covers.
+        const added =
+          given.addPaths === undefined ? "" : `\nAdded: ${(given.addPaths as string[]).join(", ")}`;
+        return { fields: cautious(grant), text: `${grantText(grant, caller)}${added}` };
       },
     },
   },

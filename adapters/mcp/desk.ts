@@ -142,10 +142,14 @@ function refuse(response: ServerResponse, error: unknown): void {
       headers: isUnproven ? { "www-authenticate": 'Bearer realm="holdfast"' } : {},
     });
   }
-  const isBusy = error instanceof Failure && error.code === "busy";
-  sendError(
-    response,
-    isBusy ? 503 : 500,
-    error instanceof Failure ? error.message : "Something went wrong here.",
-  );
+  if (!(error instanceof Failure)) return sendError(response, 500, "Something went wrong here.");
+  sendError(response, STATUS[error.code] ?? 500, error.message);
 }
+
+/** Of failures: a name that is none, a session that ended in between, too many at once, a hub that ends. */
+const STATUS: { readonly [code: string]: number } = {
+  usage: 400,
+  closed: 404,
+  busy: 503,
+  "hub.unreachable": 503,
+};

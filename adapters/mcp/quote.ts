@@ -42,11 +42,12 @@ export function inline(text: string): string {
   return `"${line.length > LINE_MAX ? `${line.slice(0, LINE_MAX - 1).toWellFormed()}…` : line}"`;
 }
 
-/** A length of time: `45s`, `14m`, `2h`, `3d`; rounded down but for seconds lost on the way. */
+/** A length of time: `45s`, `14m`, `2h`, `3d`; rounded down but for a few seconds lost on the way. */
 export function span(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000) + (ms > 60_000 ? 5 : 0));
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
-  return `${Math.floor(seconds / 86_400)}d`;
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const about = seconds + 5;
+  if (about < 120) return `${seconds}s`;
+  if (about < 7200) return `${Math.floor(about / 60)}m`;
+  if (about < 172_800) return `${Math.floor(about / 3600)}h`;
+  return `${Math.floor(about / 86_400)}d`;
 }

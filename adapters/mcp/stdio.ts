@@ -9,9 +9,17 @@ import type { Seat } from "./seat.ts";
 import { serverFor } from "./server.ts";
 import { Watch } from "./watch.ts";
 
+/** One line of a host: a frame of the log whose every character may be spelled as an escape. */
+const LINE_BYTES_MAX = 4 * limits.frameBytesMax;
+
+/** What a host says that only looks whether somebody is there. */
+const HANDSHAKE = new Set(["server/discover", "initialize", "notifications/initialized", "ping"]);
+
 /** How a connection is served. */
 export interface StdioOptions {
   readonly seat: Seat;
+  /** Called once, when the host goes on after the handshake: it means to stay. */
+  readonly begun: () => void;
   /** Hears of what went wrong and is nobody's to answer. */
   readonly report: (what: string, error: unknown) => void;
 }
@@ -24,23 +32,31 @@ export interface Served {
 }
 
 /** Serves the process's standard input and output; nothing but MCP must be written there. */
-export function serveOverStdio({ seat, report }: StdioOptions): Served {
+export function serveOverStdio({ seat, begun, report }: StdioOptions): Served {
   let current: Server | undefined;
   // The SDK hands each change to those of its subscriptions that asked for it.
   const watch = new Watch(seat, (uri) => {
     current?.sendResourceUpdated({ uri }).catch(() => undefined);
   });
   const wire = new StdioServerTransport(process.stdin, process.stdout, {
-    maxBufferSize: limits.frameBytesMax,
+    maxBufferSize: LINE_BYTES_MAX,
   });
   const listening = new Listening(watch);
+  let hasBegun = false;
+  const hear = (message: JSONRPCMessage): Promise<void> => {
+    if (!hasBegun && "method" in message && !HANDSHAKE.has(message.method)) {
+      hasBegun = true;
+      begun();
+    }
+    return listening.hear(message);
+  };
   const handle: StdioServerHandle = serveStdio(
     () => {
       current = serverFor(seat).server;
       return current;
     },
     {
-      transport: tapped(wire, (message) => listening.hear(message)),
+      transport: tapped(wire, hear),
       maxSubscriptions: limits.mcpStreamsMax,
       onerror: (error) => report("mcp", error),
     },

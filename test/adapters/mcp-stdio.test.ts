@@ -1,0 +1,194 @@
+/**
+ * `holdfast mcp` as a process: what it writes, what it takes, when it ends.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { finished, program, Sandbox } from "./command-line.ts";
+import { cleanEnv, McpHostClient, pause, repository } from "./mcp-hosts.ts";
+
+let root: string;
+const started: ChildProcess[] = [];
+
+beforeEach(() => {
+  root = repository();
+});
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+  }
+  rmSync(root, { recursive: true, force: true });
+});
+
+function start(env: NodeJS.ProcessEnv = { HOLDFAST_AGENT: "alice" }): ChildProcess {
+  const child = spawn(process.execPath, [program, "mcp"], { cwd: root, env: cleanEnv(env) });
+  started.push(child);
+  return child;
+}
+
+const line = (message: object): string => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`;
+const initialize = (protocolVersion: string): string =>
+  line({
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion, capabilities: {}, clientInfo: { name: "raw", version: "1" } },
+  });
+
+/** Reads answers until there are so many. */
+async function answers(child: ChildProcess, count: number): Promise<readonly Record<string, unknown>[]> {
+  let text = "";
+  child.stdout?.on("data", (bytes: Buffer) => {
+    text += bytes.toString();
+  });
+  for (let waited = 0; text.split("\n").length <= count; waited += 20) {
+    if (waited > 15_000) throw new Error(`only ${text}`);
+    await pause(20);
+  }
+  return text
+    .trim()
+    .split("\n")
+    .map((one) => JSON.parse(one) as Record<string, unknown>);
+}
+
+describe("holdfast mcp", () => {
+  it("writes nothing but the protocol, whatever comes in, and ends with its host", async () => {
+    const child = start();
+    const reading = answers(child, 4);
+    child.stdin?.write("this is no JSON\n{\n[1,2\n\n");
+    child.stdin?.write(`${JSON.stringify({ hello: "world" })}\n\u0000\ufffd\n`);
+    child.stdin?.write(initialize("2025-06-18"));
+    child.stdin?.write(line({ method: "notifications/initialized" }));
+    child.stdin?.write(`${"[".repeat(100_000)}\n`);
+    child.stdin?.write('"a string"\nnull\n{"jsonrpc":"2.0","id":{},"method":"tools/list"}\n');
+    child.stdin?.write(line({ id: 2, method: "tools/list" }));
+    child.stdin?.write(line({ id: 3, method: "no/such" }));
+    child.stdin?.write(
+      line({ id: 4, method: "tools/call", params: { name: "claim", arguments: { claim: "A" } } }),
+    );
+    const said = await reading;
+    expect(said.map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+    expect(said[0]).toMatchObject({
+      result: { protocolVersion: "2025-06-18", serverInfo: { name: "holdfast" } },
+    });
+    expect(said[1]).toMatchObject({ result: { tools: Array(10).fill({ inputSchema: { type: "object" } }) } });
+    expect(said[2]).toMatchObject({ error: { code: -32601 } });
+    expect(said[3]).toMatchObject({ result: { structuredContent: { claim: "A", holder: "alice" } } });
+    const ran = await finished(child);
+    expect(ran.code).toBe(0);
+  });
+
+  it.each(["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"])("speaks %s", async (version) => {
+    const child = start();
+    const reading = answers(child, 1);
+    child.stdin?.write(initialize(version));
+    expect((await reading)[0]).toMatchObject({ result: { protocolVersion: version } });
+  });
+
+  it("ends well when it is told to", async () => {
+    const child = start();
+    const reading = answers(child, 2);
+    child.stdin?.write(initialize("2025-11-25"));
+    child.stdin?.write(
+      line({ id: 2, method: "tools/call", params: { name: "claim", arguments: { claim: "A" } } }),
+    );
+    await reading;
+    const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+  });
+
+  it("makes no log before one is needed", async () => {
+    const child = start();
+    const reading = answers(child, 2);
+    child.stdin?.write(initialize("2025-11-25"));
+    child.stdin?.write(line({ id: 2, method: "tools/list" }));
+    await reading;
+    await pause(200);
+    expect(existsSync(join(root, ".git", "holdfast"))).toBe(false);
+  });
+
+  it("is the agent of the host's session, else one of its own for each host", async () => {
+    const status = line({ id: 2, method: "tools/call", params: { name: "status", arguments: {} } });
+    const named = async (env: NodeJS.ProcessEnv): Promise<unknown> => {
+      const child = start(env);
+      const reading = answers(child, 2);
+      child.stdin?.write(`${initialize("2025-11-25")}${status}`);
+      const [, answer] = (await reading) as readonly {
+        result?: { structuredContent?: { agent?: string } };
+      }[];
+      return answer?.result?.structuredContent?.agent;
+    };
+    expect(await named({ CLAUDE_CODE_SESSION_ID: "9ea8c72c-1111-2222" })).toBe("claude-9ea8c72c-1111");
+    expect(await named({})).toMatch(new RegExp(`^mcp-${process.pid}(-[0-9a-f]{4})?$`));
+  });
+});
+
+describe("holdfast mcp and a hub", () => {
+  let box: Sandbox;
+  const clients: Client[] = [];
+  beforeEach(() => {
+    box = new Sandbox();
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await box.dispose();
+  });
+
+  const open = async (agent: string): Promise<McpHostClient> => {
+    const client = new Client({ name: "test", version: "1" });
+    const env = cleanEnv({ HOLDFAST_AGENT: agent });
+    const wire = {
+      command: process.execPath,
+      args: [program, "mcp"],
+      cwd: box.root,
+      env,
+      stderr: "pipe" as const,
+    };
+    await client.connect(new StdioClientTransport(wire));
+    clients.push(client);
+    return new McpHostClient(client);
+  };
+
+  it("speaks to the hub that runs, shares its agent's grants with the shell, and goes on when the hub is gone", async () => {
+    await box.serve();
+    const alice = await open("alice");
+    const bob = await open("bob");
+    await bob.call("status");
+    expect((await alice.call("claim", { claim: "A", paths: ["src"] })).isError).toBe(false);
+    // The shell of the same agent acts under the same grant.
+    expect((await box.run(["checkpoint", "A", "from the shell"], { as: "alice" })).code).toBe(0);
+    expect((await box.run(["claim", "B", "--paths", "src/x.ts"], { as: "carol" })).code).toBe(2);
+    const stop = await alice.watch("holdfast://territory");
+
+    await box.stop("SIGKILL");
+    const [one, two] = await Promise.all([
+      alice.call("claim", { claim: "A" }),
+      bob.call("claim", { claim: "A" }),
+    ]);
+    expect(one.fields).toMatchObject({ holder: "alice" });
+    expect(two.fields).toMatchObject({ code: "claim.held", holder: "alice" });
+    alice.heard.length = 0;
+    await bob.call("claim", { claim: "C" });
+    await alice.hears("holdfast://territory");
+
+    await box.serve();
+    expect((await alice.call("release", { claim: "A" })).isError).toBe(false);
+    expect((await box.run(["claim", "B", "--paths", "src/x.ts"], { as: "carol" })).code).toBe(0);
+    await stop();
+  });
+
+  it("is seen by others as soon as its host goes on", async () => {
+    await box.serve();
+    const alice = await open("alice");
+    await alice.client.listTools();
+    let who = "";
+    for (let i = 0; !who.includes("alice") && i < 100; i++) who = (await box.run(["who"], { as: "bob" })).out;
+    expect(who).toMatch(/alice +present/);
+  });
+});
