@@ -1,6 +1,8 @@
 /**
- * `fan-out`: entries to WebSocket followers as they are published, log on a disk and all, against raw ws sending the
- * same entries to each of as many, one notification a message. Server and followers in two processes.
+ * `fan-out`: entries to WebSocket followers against raw ws sending the same entries to each of as many, one
+ * notification a message. `kept`: the entries are in the log, on a disk, and each follower asks for them from its
+ * cursor; `published`: they are made and made durable meanwhile, which the raw sender is spared. Server and
+ * followers in two processes.
  */
 import { join } from "node:path";
 import { compared, inTurns, print, seconds } from "./measure.ts";
@@ -30,32 +32,39 @@ async function compare(hub: Child, raw: Child, count: number, entries: number): 
   const followers = await Followers.connect(await hub.ask("url"), count);
   const listeners = await Followers.connect(await raw.ask("url"), count, { follow: false });
   await raw.ask("load", await framesOf(hub, entries));
+  const after = (await hub.ask<number>("head")) - entries;
   const cpu: Record<"ours" | "theirs", number[]> = { ours: [], theirs: [] };
   let round = 0;
-  const rate = async (name: keyof typeof cpu, child: Child, all: Followers, question: string) => {
-    round += 1;
-    const mark = name === "ours" ? `mark-${round}.` : LAST;
+  const rate = async (
+    name: keyof typeof cpu,
+    child: Child,
+    all: Followers,
+    send: (mark: string) => unknown,
+    mark = LAST,
+  ) => {
     const before = await child.cpuUs();
     const received = all.all(mark, entries);
     const took = await seconds(async () => {
-      await Promise.all([child.ask(question, { entries, mark }), received]);
+      await Promise.all([send(mark), received]);
     });
     cpu[name].push(((await child.cpuUs()) - before) / entries / count);
     return (entries * count) / took;
   };
-  const values = await inTurns(
-    {
-      ours: () => rate("ours", hub, followers, "publish"),
-      theirs: () => rate("theirs", raw, listeners, "shout"),
-    },
-    ROUNDS,
-  );
-  const name = `${count} WebSocket follower${count === 1 ? "" : "s"}`;
-  print(compared("fan-out", name, "deliveries/s", values.ours, "raw ws of the same entries", values.theirs));
-  const [ours, theirs] = [cpu.ours.slice(1), cpu.theirs.slice(1)];
-  print(
-    compared("fan-out", `${name}: server CPU a delivery`, "µs", ours, "raw ws of the same entries", theirs),
-  );
+  const shout = () => rate("theirs", raw, listeners, () => raw.ask("shout"));
+  const publish = (mark: string) => hub.ask("publish", { entries, mark });
+  const ways = {
+    kept: () => rate("ours", hub, followers, () => followers.rewind(after)),
+    published: () => rate("ours", hub, followers, publish, `mark-${++round}.`),
+  };
+  for (const [way, ours] of Object.entries(ways)) {
+    for (const each of Object.values(cpu)) each.length = 0;
+    const values = await inTurns({ ours, theirs: shout }, ROUNDS);
+    const name = `${count} WebSocket follower${count === 1 ? "" : "s"}, ${way}`;
+    const peer = "raw ws of the same entries";
+    print(compared("fan-out", name, "deliveries/s", values.ours, peer, values.theirs));
+    const [mine, theirs] = [cpu.ours.slice(1), cpu.theirs.slice(1)];
+    print(compared("fan-out", `${name}: server CPU a delivery`, "µs", mine, peer, theirs));
+  }
   followers.close();
   listeners.close();
 }

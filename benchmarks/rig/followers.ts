@@ -64,6 +64,15 @@ export class Followers {
     }
   }
 
+  /** Has each follow anew, from behind `after`. */
+  rewind(after: number): void {
+    const again = [
+      { jsonrpc: "2.0", id: "stop", method: "log.unfollow", params: {} },
+      { jsonrpc: "2.0", id: "again", method: "log.follow", params: { after } },
+    ];
+    for (const socket of this.sockets) socket.send(JSON.stringify(again));
+  }
+
   close(): void {
     for (const socket of this.sockets) socket.terminate();
   }

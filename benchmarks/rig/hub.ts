@@ -15,6 +15,7 @@ const { user, system } = process.cpuUsage(startedCpu);
 answerParent(
   {
     url: () => hub.urls[0],
+    head: () => hub.engine.head(),
     /** How long it took to the first answer, and how much CPU, in milliseconds. */
     opened: () => ({ ms: openedMs, cpuMs: (user + system) / 1000 }),
     /** Resident bytes, if wanted after a collection. */
