@@ -83,6 +83,51 @@ describe("holdfast mcp", () => {
     expect(ran.code).toBe(0);
   });
 
+  it("is in Codex who its hooks and shells are: the session, or the subagent, that each call names", async () => {
+    const session = "01a1f9f7-17ab-7c81-9ae5-8ea9664355ae";
+    const thread = "01a1f9f7-1b40-7dc3-ae88-d64d1e54198a";
+    const child = start({});
+    const clientInfo = { name: "codex-mcp-client", version: "0.169.0" };
+    const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo };
+    const claims = (id: number, claim: string, threadId: string): string => {
+      const _meta = { sessionId: session, threadId };
+      return line({
+        id,
+        method: "tools/call",
+        params: { name: "claim", arguments: { claim, paths: [`${claim}.ts`] }, _meta },
+      });
+    };
+    const first = answers(child, 3);
+    child.stdin?.write(line({ id: 1, method: "initialize", params }));
+    child.stdin?.write(line({ method: "notifications/initialized" }));
+    child.stdin?.write(line({ id: 2, method: "tools/list" }));
+    child.stdin?.write(claims(3, "A", session));
+    const holderOf = (holder: string) => ({ result: { structuredContent: { holder } } });
+    expect((await first)[2]).toMatchObject(holderOf("codex-01a1f9f7-17ab"));
+    const second = answers(child, 2);
+    child.stdin?.write(claims(4, "B", thread));
+    child.stdin?.write(line({ id: 5, method: "resources/list" }));
+    const said = [...(await second)].sort((a, b) => Number(a.id) - Number(b.id));
+    const subagent = `codex-01a1f9f7-17ab/${thread}`;
+    expect(said[0]).toMatchObject(holderOf(subagent));
+    expect(JSON.stringify(said[1])).toContain(encodeURIComponent(subagent));
+    expect((await finished(child)).code).toBe(0);
+  });
+
+  it("goes by the name it was given, whatever Codex says", async () => {
+    const child = start({ HOLDFAST_AGENT: "alice" });
+    const reading = answers(child, 2);
+    const clientInfo = { name: "codex-mcp-client", version: "0.169.0" };
+    const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo };
+    child.stdin?.write(line({ id: 1, method: "initialize", params }));
+    child.stdin?.write(line({ method: "notifications/initialized" }));
+    const _meta = { sessionId: "s-1", threadId: "s-1" };
+    const call = { name: "claim", arguments: { claim: "A" }, _meta };
+    child.stdin?.write(line({ id: 2, method: "tools/call", params: call }));
+    expect((await reading)[1]).toMatchObject({ result: { structuredContent: { holder: "alice" } } });
+    expect((await finished(child)).code).toBe(0);
+  });
+
   it.each(["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"])("speaks %s", async (version) => {
     const child = start();
     const reading = answers(child, 1);
