@@ -227,6 +227,8 @@ export const limits = {
   /** Files of a spool nobody used for this long are removed. */
   spoolKeptMs: DAY,
   spoolAgentsMax: 2000,
+  /** A token in a file: as many characters as a header may bring. */
+  tokenBytesMax: 4 * KiB,
   /** One file of responses, and the full ones kept beside it for a slow reader. */
   responsesBytesMax: 8 * MiB,
   responsesKept: 3,

@@ -110,6 +110,30 @@ export function openingFrame(agent: string): string {
   return JSON.stringify(request(OPENING, "session.open", { agent }));
 }
 
+/**
+ * The error of a reply that refuses a session, with what to do about it; `undefined` where it was opened.
+ * `tokenProblem` says why the token in the folder was not used.
+ */
+export function refusalOf(frame: string, tokenProblem: string): object | undefined {
+  const { error } = JSON.parse(frame) as {
+    readonly error?: { readonly message: string; readonly data?: object };
+  };
+  if (error === undefined) return undefined;
+  const { code } = (error.data ?? {}) as { readonly code?: unknown };
+  if (code !== "session.refused") return error;
+  const advice =
+    tokenProblem === ""
+      ? "Write your token into the file `token` of this folder, which only you may read (chmod 600)"
+      : `The file \`token\` of this folder is not used: ${tokenProblem}`;
+  return { ...error, message: `${error.message} ${advice}.` };
+}
+
+/** A reply with this error instead of its own, and for another id where one is given. */
+export function withRefusal(frame: string, error: object, id?: null): string {
+  const reply = JSON.parse(frame) as { readonly id: unknown };
+  return JSON.stringify({ jsonrpc: "2.0", id: id === undefined ? reply.id : id, error });
+}
+
 /** The id a reply is for, as JSON; `undefined` where the frame is no reply. */
 export function repliedId(frame: string): string | undefined {
   const quick = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|-?[\d.eE+-]+|null),/.exec(frame)?.[1];

@@ -5,14 +5,25 @@
 import { rename, rm, rmdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { limits } from "../../core/limits.ts";
-import type { Accept, CloseReason } from "../../core/ports/transport.ts";
+import type { Accept, CloseReason, Peer } from "../../core/ports/transport.ts";
 import { LineFile, type LinePlace, type PlacedLine, Untrusted } from "./line-file.ts";
-import { lineFor, lineProblem } from "./lines.ts";
+import { type Line, lineFor, lineProblem } from "./lines.ts";
 import { readNote } from "./notes.ts";
 import { folderOwner, NOTES, REQUESTS } from "./place.ts";
-import { OPENING, openingFrame, readyLine, repliedId, sign, signIn, signs } from "./requests.ts";
+import {
+  OPENING,
+  openingFrame,
+  readyLine,
+  refusalOf,
+  repliedId,
+  sign,
+  signIn,
+  signs,
+  withRefusal,
+} from "./requests.ts";
 import { Responses, type ResponsesBounds, removeResponses } from "./responses.ts";
 import { SpoolConnection } from "./spool-connection.ts";
+import { tokenIn } from "./spool-token.ts";
 
 /** How a spool paces itself. */
 export interface SpoolBounds extends ResponsesBounds {
@@ -30,6 +41,11 @@ export interface Note extends LinePlace {
   readonly linked: boolean;
 }
 
+/** Whether a line may be the agent's own `session.open`. */
+function opensSession(line: Line): boolean {
+  return "text" in line && line.text.includes('"session.open"');
+}
+
 /** Watches one folder until `stop`. */
 export class SpoolAgent {
   readonly #root: string;
@@ -38,6 +54,11 @@ export class SpoolAgent {
   readonly #accept: Accept;
   readonly #bounds: SpoolBounds;
   readonly #note: string;
+  readonly #peer: Peer & { token?: string };
+  /** Why the token in the folder is not used. */
+  #tokenProblem = "";
+  /** Why the session made for the agent was refused: what is asked behind it fails for that. */
+  #refusedSession: object | undefined;
   #file: LineFile | undefined;
   #responses: Responses | undefined;
   #connection: SpoolConnection | undefined;
@@ -65,6 +86,7 @@ export class SpoolAgent {
     this.#accept = accept;
     this.#bounds = bounds;
     this.#note = join(root, NOTES, `${folder}.json`);
+    this.#peer = { transport: "ndjson", address: folder, loopback: true, agent };
     this.#running = this.#run();
   }
 
@@ -107,9 +129,24 @@ export class SpoolAgent {
       if (this.#waiting.length === 0 && !(await file.isAt(join(this.#path, REQUESTS))))
         await this.#replaced();
     }
+    if (this.#waiting.some(({ line }) => !this.#hasSession || opensSession(line)))
+      await this.#readToken(owner);
     this.#handOn(owner);
     await this.#keep();
     await this.#tidy();
+  }
+
+  /** Looked at for each session, so that a token put there later, or another, counts from then on. */
+  async #readToken(owner: number): Promise<void> {
+    this.#tokenProblem = "";
+    delete this.#peer.token;
+    try {
+      const token = await tokenIn(this.#path, owner);
+      if (token !== undefined) this.#peer.token = token;
+    } catch (error) {
+      if (!(error instanceof Untrusted)) throw error;
+      this.#tokenProblem = error.message;
+    }
   }
 
   async #openFile(owner: number): Promise<void> {
@@ -176,9 +213,10 @@ export class SpoolAgent {
     if ("problem" in ready) return this.#problem(ready.problem, offset);
     if (ready.needsSession && !this.#hasSession) {
       this.#inFlight++;
+      // A refusal takes it back, from within the call.
+      this.#hasSession = true;
       connection.hear(openingFrame(this.#agent));
-    }
-    this.#hasSession ||= ready.ids.length > 0;
+    } else this.#hasSession ||= ready.ids.length > 0;
     for (const id of ready.ids) {
       this.#inFlight++;
       const offsets = this.#open.get(id);
@@ -200,14 +238,11 @@ export class SpoolAgent {
       failed,
       wrote: () => connection.wrote(),
     });
-    const connection: SpoolConnection = new SpoolConnection(
-      { transport: "ndjson", address: this.#folder, loopback: true, agent: this.#agent },
-      {
-        frame: (frame) => this.#answered(frame),
-        bufferedBytes: () => responses.bufferedBytes,
-        closed: (reason, words) => void this.#hungUp(reason, words),
-      },
-    );
+    const connection: SpoolConnection = new SpoolConnection(this.#peer, {
+      frame: (frame) => this.#answered(frame),
+      bufferedBytes: () => responses.bufferedBytes,
+      closed: (reason, words) => void this.#hungUp(reason, words),
+    });
     this.#responses = responses;
     this.#connection = connection;
     this.#hasSession = false;
@@ -220,15 +255,18 @@ export class SpoolAgent {
     const id = repliedId(frame);
     if (id !== undefined && this.#inFlight > 0) this.#inFlight--;
     if (id === JSON.stringify(OPENING)) {
-      if (!frame.includes('"error":{')) return;
+      this.#refusedSession = refusalOf(frame, this.#tokenProblem);
+      if (this.#refusedSession === undefined) return;
       this.#hasSession = false;
-      this.#responses?.add(lineFor(frame.replace(`"id":${id}`, '"id":null')));
+      this.#responses?.add(lineFor(withRefusal(frame, this.#refusedSession, null)));
       return;
     }
     const offsets = id === undefined ? undefined : this.#open.get(id);
     offsets?.shift();
     if (id !== undefined && offsets?.length === 0) this.#open.delete(id);
-    this.#responses?.add(lineFor(frame));
+    const refused = this.#refusedSession;
+    const unopened = refused !== undefined && frame.includes('"code":"session.not-open"');
+    this.#responses?.add(lineFor(unopened ? withRefusal(frame, refused) : frame));
     this.#lastMs = performance.now();
     if (this.#waiting.length > 0) this.#wake();
   }

@@ -1,11 +1,14 @@
-"""A Holdfast agent that can only write files: FileClient("SPOOL", "NAME").call("claims.list")."""
+"""A Holdfast agent that can only write files: FileClient("SPOOL", "NAME").call("claims.list"), HOLDFAST_TOKEN if need be."""
 import json, os, time, uuid
 
 class FileClient:
-    def __init__(self, spool, agent):  # names of letters, digits, "_", "-" and "." need no encoding
+    def __init__(self, spool, agent, token=os.environ.get("HOLDFAST_TOKEN")):  # a name of letters, digits, "_", "-", "."
         folder = os.path.join(spool, agent)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self.requests, self.responses = (os.path.join(folder, f"{name}.ndjson") for name in ("requests", "responses"))
+        if token:  # for a hub that asks for tokens: a file that only its owner may read, never a line of requests
+            with open(os.open(os.path.join(folder, "token"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+                out.write(token)
 
     def call(self, method, wait=30, **params):
         request = {"jsonrpc": "2.0", "id": str(uuid.uuid4()), "method": method, "params": params}
