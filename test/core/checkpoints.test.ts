@@ -77,6 +77,18 @@ test("CP2 the next holder of its task is given it, under whatever claim", () => 
   expect(found(story.when(alice.acquires("X", { task: "T" })))).toBe("two");
 });
 
+test("CP2 what a claim saves for other work is not found for the task it had before", () => {
+  const story = given(
+    alice.declares("T"),
+    alice.acquires("X", { task: "T" }),
+    alice.saves("X", "for T"),
+    alice.releases("X", { outcome: "abandoned" }),
+    bob.acquires("X"),
+    bob.saves("X", "for something else"),
+  );
+  expect(found(story.when(carol.acquires("Y", { task: "T" })))).toBeUndefined();
+});
+
 test("CP3 released done or failed, there is none", () => {
   for (const outcome of ["done", "failed"] as const) {
     const story = given(alice.acquires("X"), alice.saves("X", "half"), alice.releases("X", { outcome }));

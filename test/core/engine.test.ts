@@ -224,7 +224,10 @@ describe("presence", () => {
       clock: Object.create(world.clock, { after: { value: () => () => {} } }),
     });
     await new Talker(doomed).open("a");
-    await world.clock.advance(limits.idleAfterMs + limits.livenessStaleMs + 10_000, 1000);
+    // Its mark is stale by then, but the agent was not silent for long enough.
+    await world.clock.advance(limits.idleAfterMs - 10_000, 1000);
+    expect(presence("a")).toBe("present");
+    await world.clock.advance(limits.livenessStaleMs + 20_000, 1000);
     expect(presence("a")).toBe("idle");
   });
 });

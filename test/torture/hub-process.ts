@@ -16,7 +16,8 @@ export interface HubOptions {
   readonly command?: readonly string[];
 }
 
-const START_MS = 30_000;
+/** Machines are busy when everything is tried at once. */
+const START_MS = 180_000;
 
 /** A hub that said it was ready. */
 export class HubProcess {
