@@ -66,8 +66,8 @@ const external = [
   "utf-8-validate",
 ];
 
-/** A program of its own in one file: hosts start it at every tool. */
-const hook = { "holdfast-hook": "adapters/hooks/bin.ts" };
+/** A program of its own, which hosts start at every tool, and what it needs only where no hub answers. */
+const hook = { "holdfast-hook": "adapters/hooks/bin.ts", "hook-alone": "adapters/hooks/alone.ts" };
 
 const apart = new Map(
   [
@@ -112,7 +112,7 @@ const target = `${root}/dist/bin`;
 const draft = `${root}/dist/.bin-${process.pid}`;
 try {
   await build({ ...settings, outdir: draft, entryPoints: { errors: "adapters/cli/errors.ts" } });
-  await build({ ...settings, outdir: draft, entryPoints: hook, banner: {} });
+  await build({ ...settings, outdir: draft, entryPoints: hook, plugins: [inPieces], banner: {} });
   const entryPoints = { holdfast: "adapters/cli/bin.ts", ...pieces };
   await build({ ...settings, outdir: draft, entryPoints, plugins: [inPieces] });
   writeFileSync(`${draft}/package.json`, '{"type":"commonjs"}\n');

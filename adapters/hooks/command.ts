@@ -3,31 +3,25 @@
  * loads next to nothing, for a host waits for it at every tool. Ends with 0, or 2 where a host wants that
  * for a refusal, and never with 1, which some hosts take for one.
  */
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { connect, type Socket } from "node:net";
-import { isAbsolute, join } from "node:path";
+import { readFileSync, readSync, writeSync } from "node:fs";
+import type { Socket } from "node:net";
+import { isAbsolute } from "node:path";
 import { limits } from "../../core/limits.ts";
 import { readHubFile } from "../place/hub-file.ts";
 import { findRepository } from "../place/repository.ts";
-import { answerOf } from "./answer.ts";
-import type { HookAnswer, HookEvent, Host } from "./event.ts";
-import { canSay, hostNamed, hosts } from "./hosts.ts";
-import { type Environment, normalise } from "./normalise.ts";
-import { policyOf } from "./policy.ts";
-import { writesOf } from "./shell.ts";
-import { spool } from "./spool.ts";
-import { spotsOf, spotsWritten } from "./spots.ts";
+import type { HookAnswer } from "./event.ts";
+import type { Environment } from "./normalise.ts";
 
 const SILENCE: HookAnswer = { stdout: "", stderr: "", exitCode: 0 };
+
+/** Who somebody is, where, and the variables by which hosts say that nobody is there (`HostFacts.print`). */
+export const TOLD: readonly string[] = [
+  "HOLDFAST_AGENT",
+  "PWD",
+  "CLAUDE_CODE_ENTRYPOINT",
+  "CLAUDE_CODE_SESSION_ATTENDED",
+  "COPILOT_AGENT_PROMPT",
+];
 
 /** Where a hub is. */
 interface Door {
@@ -41,18 +35,21 @@ interface Door {
  * where its payload does not say. `isSpare`: the same was posted to the hub, so that there is something to do only
  * where none runs. Ends the process.
  */
-export function runHook(name: string, event: string | undefined, isSpare = false): void {
+export function runHook(host: string, event: string | undefined, isSpare = false): void {
   process.on("uncaughtException", () => process.exit(0));
-  const host = hostNamed(name);
-  const text = host === undefined ? undefined : standardInput();
+  const text = /^[a-z]{1,20}$/.test(host) ? standardInput() : undefined;
   const payload = text === undefined ? undefined : payloadOf(text, event);
-  if (host === undefined || text === undefined || payload === undefined) return end(SILENCE);
+  if (text === undefined || payload === undefined) return end(SILENCE);
   const { env } = process;
-  const cwd = folderOf(payload, env);
-  const repository = findRepository(cwd);
-  const door = doorOf(repository.folder, env);
-  const told = environmentOf(host, env);
-  const down = () => end(withoutHub(host, payload, told, repository.folder));
+  const { folder } = findRepository(folderOf(payload, env));
+  const told = environmentOf(env);
+  const down = () => {
+    import("./alone.ts").then(
+      ({ withoutHub }) => end(withoutHub(host, payload, told, folder)),
+      () => end(SILENCE),
+    );
+  };
+  const door = doorOf(folder, env);
   if (door === undefined) return down();
   if (isSpare) return end(SILENCE);
   const body = event === undefined ? text : JSON.stringify(payload);
@@ -136,13 +133,19 @@ function doorOf(folder: string, env: NodeJS.ProcessEnv): Door | undefined {
   return undefined;
 }
 
-/** What a hub must know of the environment: never more. */
-function environmentOf(host: Host, env: NodeJS.ProcessEnv): Environment {
-  const names = ["HOLDFAST_AGENT", "PWD", ...Object.keys(hosts[host].print)];
-  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+/** What a hub is told of the environment: never more, for the rest is secret. */
+function environmentOf(env: NodeJS.ProcessEnv): Environment {
+  const there = TOLD.filter((name) => env[name] !== undefined);
+  return Object.fromEntries(there.map((name) => [name, env[name]?.slice(0, limits.pathMax)]));
 }
 
-function requestOf(host: Host, door: Door, told: Environment, env: NodeJS.ProcessEnv, body: string): string {
+function requestOf(
+  host: string,
+  door: Door,
+  told: Environment,
+  env: NodeJS.ProcessEnv,
+  body: string,
+): string {
   const token = tokenOf(env);
   const name = door.host.includes(":") ? `[${door.host}]` : door.host;
   return [
@@ -192,12 +195,11 @@ function ask(door: Door, request: string, settle: (answer: HookAnswer | undefine
     socket.write(request);
   };
   const { host, port, isSecure } = door;
-  if (!isSecure) return talk(connect(port, host));
-  // Loaded where it is needed: it takes longer than all the rest.
-  import("node:tls").then(
-    (tls) => talk(tls.connect({ host, port, servername: host })),
-    () => done(undefined),
-  );
+  // Loaded where it is needed: either takes longer than all the rest.
+  const dialled = isSecure
+    ? import("node:tls").then((tls) => tls.connect({ host, port, servername: host }))
+    : import("node:net").then((net) => net.connect(port, host));
+  dialled.then(talk, () => done(undefined));
 }
 
 function answerIn(told: Buffer): HookAnswer | undefined | "more" {
@@ -215,60 +217,4 @@ function answerIn(told: Buffer): HookAnswer | undefined | "more" {
   } catch {
     return undefined;
   }
-}
-
-/** No hub answers: edits go on, unless the repository wants them to wait; what was done is kept for the hub. */
-function withoutHub(host: Host, payload: Payload, told: Environment, folder: string): HookAnswer {
-  const event = normalise(host, payload, told);
-  // Where nothing was ever set up nobody expects a hub.
-  if (event === undefined || !isFolder(folder)) return SILENCE;
-  const agent = told.HOLDFAST_AGENT;
-  const isEdit = event.tools.some(({ kind }) => kind === "edit");
-  if (isEdit && (event.moment === "after" || event.moment === "batch")) {
-    const id = `hook:${Date.now()}:${process.pid}:${process.hrtime.bigint()}`;
-    spool(folder, { id, atMs: Date.now(), event, ...(agent === undefined ? {} : { agent }) });
-  }
-  if (event.moment === "before" && isGuarded(event)) {
-    return answerOf(event, {
-      deny: "No Holdfast hub answers, so nobody can tell who holds this file, and this repository wants to know before it is edited. Ask your user to run holdfast up, or wait until it runs. Nothing was changed.",
-    });
-  }
-  if (!canSay(event, "warning") || !isFirst(folder, event)) return SILENCE;
-  const isClosed = policyOf(findRepository(event.cwd).root).whenHubIsDown === "closed";
-  return answerOf(event, {
-    warning: `Holdfast: no hub answers, so nobody guards who edits what. Start one with holdfast up; edits ${isClosed ? "wait until then" : "go on"}.`,
-  });
-}
-
-/** Whether an edit must wait for the hub. */
-function isGuarded({ tools, cwd }: HookEvent): boolean {
-  return tools.some((tool) => {
-    if (tool.kind === "other") return false;
-    const spots =
-      tool.kind === "edit" ? spotsOf(tool.paths, cwd) : spotsWritten(writesOf(tool.command ?? "", cwd)).spots;
-    return spots.some(({ root, path, isFolder }) => {
-      const policy = policyOf(root);
-      return policy.whenHubIsDown === "closed" && policy.measure(path, isFolder) === "deny";
-    });
-  });
-}
-
-/** Whether this is the first warning of the session. */
-function isFirst(folder: string, { session }: HookEvent): boolean {
-  const place = join(folder, "hook-warned");
-  try {
-    mkdirSync(place, { recursive: true, mode: 0o700 });
-    const there = readdirSync(place);
-    if (there.length >= limits.hookSessionsMax) rmSync(place, { recursive: true, force: true });
-    const name = session.replace(/[^A-Za-z0-9-]/g, "_").slice(0, 80);
-    mkdirSync(place, { recursive: true, mode: 0o700 });
-    writeFileSync(join(place, `s${name}`), "", { flag: "wx", mode: 0o600 });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

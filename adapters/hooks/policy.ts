@@ -53,7 +53,7 @@ export class Policies {
     const mark = stat === undefined ? "" : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
     const kept = this.#kept.get(root);
     if (kept?.mark === mark) return kept.policy;
-    const policy = stat === undefined ? defaults : readPolicy(file, stat.size);
+    const policy = stat === undefined ? defaults() : readPolicy(file, stat.size);
     if (this.#kept.size >= limits.hookSessionsMax) this.#kept.clear();
     this.#kept.set(root, { mark, policy });
     return policy;
@@ -72,7 +72,7 @@ function readPolicy(file: string, size: number): Policy {
     return parsePolicy((fieldsOf(said, "the file").hooks ?? {}) as unknown);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return { ...defaults, problem: `${POLICY_FILE}: ${why.slice(0, 200)}; the defaults hold` };
+    return { ...defaults(), problem: `${POLICY_FILE}: ${why.slice(0, 200)}; the defaults hold` };
   }
 }
 
@@ -130,4 +130,10 @@ function fieldsOf(value: unknown, what: string): { readonly [field: string]: unk
   throw new Error(`${what} is an object`);
 }
 
-const defaults = parsePolicy({});
+let made: Policy | undefined;
+
+/** Made when first asked for: a hook that only hands on needs none. */
+function defaults(): Policy {
+  made ??= parsePolicy({});
+  return made;
+}
