@@ -6,6 +6,8 @@ import { resultOf, timesHeard } from "./model.ts";
 import {
   bash,
   bobHolds,
+  CLOSED,
+  down,
   edit,
   FREE,
   HELD,
@@ -163,15 +165,93 @@ export const claudeScenarios: readonly Scenario[] = [
     },
   },
   {
-    shows: "Claude Code: without a hub edits go on, with one warning",
+    shows: "Claude Code, with somebody there: a message at Stop holds the turn once, and never again",
+    async run(stage) {
+      const sends = (text: string) => async () => {
+        await stage.must("send", await stage.agentOf("claude"), text);
+      };
+      const model = await stage.play({
+        main: [
+          { before: sends("one more thing"), say: "finished" },
+          { before: sends("and another"), say: "finished again" },
+        ],
+      });
+      mustEnd(await stage.attended("default"));
+      mustBe(model.of("main").length, 2, "requests to the model");
+      // The host says it in two ways in one request: for the model, and as what its user would see.
+      must(timesHeard(model, "main", "one more thing") > 0, "the message was not heard");
+      return "held once; the second message waits for the next turn";
+    },
+  },
+  {
+    shows: "Claude Code: what its model claims over MCP is its hooks' agent's",
+    async run(stage) {
+      const input = { claim: "FREE", paths: [FREE] };
+      const model = await stage.play({
+        main: [
+          { use: [{ tool: "mcp__holdfast__claim", input }] },
+          { use: [bash(`sed -i s/free/mine/ ${FREE}`)] },
+        ],
+      });
+      mustEnd(await stage.claude("bypassPermissions"));
+      mustBe(await stage.holderOf(FREE), await stage.agentOf("claude"), `holder of ${FREE}`);
+      mustBe(stage.read(FREE), "mine\n", `${FREE} (${resultOf(model, "toolu_main_2_1")})`);
+      return "one agent over MCP and hooks";
+    },
+  },
+  {
+    shows: "Claude Code: a session starts the hub that does not run",
     async run(stage) {
       await bobHolds(stage);
       await stage.must("down");
-      const model = await stage.play({ main: attempts(stage.repo).slice(5) });
-      const ended = await stage.claude("acceptEdits");
+      const model = await stage.play({ main: [{ use: [bash(`sed -i s/held/taken/ ${HELD}`)] }] });
+      mustEnd(await stage.claude("bypassPermissions"));
+      mustRefuse(resultOf(model, "toolu_main_1_1"), "sed -i");
+      return "and its edit of a held file was refused";
+    },
+  },
+  {
+    shows: "Claude Code: where the hub goes, edits go on with a warning, and are told to the next hub",
+    async run(stage) {
+      const model = await stage.play({
+        main: [
+          { use: [read(join(stage.repo, FREE))] },
+          { before: () => down(stage), use: [edit(join(stage.repo, FREE), "free", "mine")] },
+          { use: [bash("sleep 1")] },
+        ],
+        next: [],
+      });
+      const ended = await stage.claude("acceptEdits", ["--allowedTools", "Bash"]);
       mustEnd(ended);
       mustBe(stage.read(FREE), "mine\n", `${FREE} (${resultOf(model, "toolu_main_2_1")})`);
-      return "the edit went on";
+      must(/no hub answers/.test(ended.out + model.of("main").at(-1)?.text), "nothing was said of it");
+      await stage.must("up");
+      await stage.play({ main: [{ use: [bash("true")] }] });
+      mustEnd(await stage.claude("bypassPermissions"));
+      must(await stage.didWithoutHub(FREE), "the next hub does not know of the edit");
+      return "warned once; in the log of the next hub";
+    },
+  },
+  {
+    shows: "Claude Code: where the hub goes and edits are to wait, they are refused, and reading is not",
+    files: CLOSED,
+    async run(stage) {
+      const model = await stage.play({
+        main: [
+          { use: [read(join(stage.repo, FREE))] },
+          { before: () => down(stage), use: [edit(join(stage.repo, FREE), "free", "mine")] },
+          { use: [bash(`sed -i s/free/mine/ ${FREE}`)] },
+          { use: [bash(`cat ${FREE}`)] },
+        ],
+      });
+      mustEnd(await stage.claude("bypassPermissions"));
+      for (const step of [2, 3]) {
+        const result = resultOf(model, `toolu_main_${step}_1`) ?? "";
+        must(/No Holdfast hub answers/.test(result), `step ${step} was not refused: ${result}`);
+      }
+      must(resultOf(model, "toolu_main_4_1")?.startsWith("free") === true, "cat was refused");
+      mustBe(stage.read(FREE), "free\n", FREE);
+      return "2 refused, cat passed";
     },
   },
 ];

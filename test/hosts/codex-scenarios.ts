@@ -3,8 +3,11 @@
  */
 import { join } from "node:path";
 import { resultOf, timesHeard } from "./model.ts";
+import { configureCodex } from "./run-host.ts";
 import {
   bobHolds,
+  CLOSED,
+  down,
   edit,
   FREE,
   HELD,
@@ -135,6 +138,68 @@ export const codexScenarios: readonly Scenario[] = [
       mustEnd(await stage.codex({ isTrusted: false }));
       mustBe(stage.read(HELD), "taken\n", `${HELD}, unguarded (${resultOf(model, "call_main_1_1")})`);
       return "exit code 1; meanwhile the patch went through";
+    },
+  },
+  {
+    shows: "doctor finds that Codex does not trust the folder",
+    async run(stage) {
+      await stage.play({ main: [] });
+      configureCodex(stage.home, stage.model.url, []);
+      const ran = await stage.holdfast("doctor", "--host", "codex");
+      const said = ran.out + ran.err;
+      must(ran.code === 1 && /BROKEN trust codex .*does not trust this folder/.test(said), `doctor: ${said}`);
+      return "exit code 1";
+    },
+  },
+  {
+    shows: "Codex: what its model claims over MCP is its hooks' agent's",
+    async run(stage) {
+      const input = { claim: "FREE", paths: [FREE] };
+      const model = await stage.play({
+        main: [
+          { use: [{ tool: "claim", namespace: "mcp__holdfast", input }] },
+          { use: [update(FREE, "free", "mine")] },
+        ],
+      });
+      mustEnd(await stage.codex());
+      const claimed = resultOf(model, "call_main_1_1");
+      mustBe(await stage.holderOf(FREE), await stage.agentOf("codex"), `holder of ${FREE} (${claimed})`);
+      mustBe(stage.read(FREE), "mine\n", `${FREE} (${resultOf(model, "call_main_2_1")})`);
+      return "one agent over MCP and hooks";
+    },
+  },
+  {
+    shows: "Codex: where the hub goes, edits go on, and are told to the next hub",
+    async run(stage) {
+      const model = await stage.play({
+        main: [{ use: [shell("true")] }, { before: () => down(stage), use: [update(FREE, "free", "mine")] }],
+      });
+      mustEnd(await stage.codex());
+      mustBe(stage.read(FREE), "mine\n", `${FREE} (${resultOf(model, "call_main_2_1")})`);
+      await stage.must("up");
+      await stage.play({ main: [{ use: [shell("true")] }] });
+      mustEnd(await stage.codex());
+      must(await stage.didWithoutHub(FREE), "the next hub does not know of the edit");
+      return "in the log of the next hub";
+    },
+  },
+  {
+    shows: "Codex: where the hub goes and edits are to wait, they are refused, and reading is not",
+    files: CLOSED,
+    async run(stage) {
+      const model = await stage.play({
+        main: [
+          { use: [shell("true")] },
+          { before: () => down(stage), use: [update(FREE, "free", "mine")] },
+          { use: [shell(`cat ${FREE}`)] },
+        ],
+      });
+      mustEnd(await stage.codex());
+      const result = resultOf(model, "call_main_2_1") ?? "";
+      must(/No Holdfast hub answers/.test(result), `the patch was not refused: ${result}`);
+      must(/free/.test(resultOf(model, "call_main_3_1") ?? ""), "cat was refused");
+      mustBe(stage.read(FREE), "free\n", FREE);
+      return "the patch refused, cat passed";
     },
   },
   {

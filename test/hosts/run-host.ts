@@ -19,12 +19,13 @@ export interface ClaudeRun {
   readonly home: string;
   readonly cwd: string;
   readonly model: string;
-  readonly prompt: string;
+  /** Absent where it is fed by `input`. */
+  readonly prompt?: string | undefined;
   readonly modelName?: string;
   readonly mode?: string;
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
-  /** Fed line by line instead of the prompt. */
+  /** Its standard input. */
   readonly input?: string;
   readonly timeoutMs?: number;
 }
@@ -33,7 +34,7 @@ export interface ClaudeRun {
 export function runClaude(run: ClaudeRun): Promise<Ended> {
   const args = [
     "-p",
-    run.prompt,
+    ...(run.prompt === undefined ? [] : [run.prompt]),
     "--output-format",
     "stream-json",
     "--verbose",
@@ -127,6 +128,14 @@ export function bare(): NodeJS.ProcessEnv {
   return { ...env, GIT_CONFIG_GLOBAL: "/dev/null", NO_COLOR: "1" };
 }
 
+/** Those that run now. */
+const running = new Set<() => void>();
+
+/** Ends every host that runs, with what it started. */
+export function killHosts(): void {
+  for (const kill of running) kill();
+}
+
 /** Waits for its end; kills it and what it started when its time is over. */
 async function ended(child: ChildProcess, timeoutMs: number): Promise<Ended> {
   let out = "";
@@ -145,6 +154,7 @@ async function ended(child: ChildProcess, timeoutMs: number): Promise<Ended> {
       // It is gone.
     }
   };
+  running.add(kill);
   const timer = setTimeout(() => {
     isLate = true;
     kill();
@@ -157,6 +167,7 @@ async function ended(child: ChildProcess, timeoutMs: number): Promise<Ended> {
     return { code, out, err, isLate };
   } finally {
     clearTimeout(timer);
+    running.delete(kill);
     kill();
   }
 }

@@ -5,11 +5,13 @@
 import { claudeScenarios } from "./claude-scenarios.ts";
 import { codexScenarios } from "./codex-scenarios.ts";
 import { installHosts, VERSIONS } from "./install.ts";
+import { killHosts } from "./run-host.ts";
 import { FILES, type Scenario } from "./scenario.ts";
 import { Stage } from "./stage.ts";
 
 /** A scenario takes a few seconds; what takes so long hangs. */
 const SCENARIO_MS = 120_000;
+const SEEN_MAX = 1500;
 
 interface Shown {
   readonly shows: string;
@@ -23,6 +25,13 @@ const scenarios = [...claudeScenarios, ...codexScenarios].filter(({ shows }) =>
   shows.toLowerCase().includes(wanted),
 );
 const hosts = installHosts(console.error);
+let onStage: Stage | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    killHosts();
+    void (onStage?.strike() ?? Promise.resolve()).finally(() => process.exit(1));
+  });
+}
 const results: Shown[] = [];
 for (const scenario of scenarios) {
   const result = await show(scenario);
@@ -36,15 +45,16 @@ console.log(`\n${results.length - failed} of ${results.length} shown with ${vers
 // What a hung scenario left open must not keep the run from ending.
 process.exit(failed === 0 && results.length > 0 ? 0 : 1);
 
-async function show({ shows, run }: Scenario): Promise<Shown> {
+async function show({ shows, files, run }: Scenario): Promise<Shown> {
   const startedMs = performance.now();
   const stage = new Stage(hosts);
+  onStage = stage;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("it took too long")), SCENARIO_MS);
   });
   const work = async (): Promise<string> => {
-    await stage.set(FILES);
+    await stage.set({ ...FILES, ...files });
     return run(stage);
   };
   const seconds = (): number => (performance.now() - startedMs) / 1000;
@@ -52,10 +62,12 @@ async function show({ shows, run }: Scenario): Promise<Shown> {
     const seen = await Promise.race([work(), late]);
     return { shows, isShown: true, seen, seconds: seconds() };
   } catch (error) {
-    const seen = error instanceof Error ? error.message : String(error);
+    const why = error instanceof Error ? error.message : String(error);
+    const seen = why.length > SEEN_MAX ? `${why.slice(0, SEEN_MAX)} …` : why;
     return { shows, isShown: false, seen, seconds: seconds() };
   } finally {
     clearTimeout(timer);
+    killHosts();
     await stage.strike();
   }
 }

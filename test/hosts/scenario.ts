@@ -8,6 +8,8 @@ import type { Use } from "./wires.ts";
 /** One thing that is shown with a real host. Fails by throwing. */
 export interface Scenario {
   readonly shows: string;
+  /** Files besides those of every scenario. */
+  readonly files?: { readonly [name: string]: string };
   /** Resolves with what was seen, for the table. */
   readonly run: (stage: Stage) => Promise<string>;
 }
@@ -17,6 +19,9 @@ export const HELD = "src/held.ts";
 export const FREE = "src/free.ts";
 export const FILES = { [HELD]: "held\n", [FREE]: "free\n", "src/moved.ts": "moved\n" };
 
+/** The policy under which edits wait where no hub answers. */
+export const CLOSED = { ".holdfast.json": '{"hooks": {"whenHubIsDown": "closed"}}\n' };
+
 /** What, who, why, until when, what to do instead, and that nothing was changed. */
 export const SENTENCE =
   /src\/held\.ts (?:is|are) held by bob as AUTH \("rewriting the login"\) until \d\d:\d\d:\d\d \(another \d+ min\)\. .*Edit other files.*holdfast send bob .* Nothing was changed\./;
@@ -24,6 +29,11 @@ export const SENTENCE =
 /** Bob takes the file. */
 export async function bobHolds(stage: Stage): Promise<void> {
   await stage.must("claim", "AUTH", "--paths", HELD, "--ttl", "10m", "--note", "rewriting the login");
+}
+
+/** The hub goes. */
+export async function down(stage: Stage): Promise<void> {
+  await stage.must("down");
 }
 
 /** Claude's tools. */

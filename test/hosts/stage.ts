@@ -47,6 +47,7 @@ export class Stage {
   /** Makes the repository, runs `init` for both hosts and starts the hub. */
   async set(files: { readonly [name: string]: string }): Promise<void> {
     mkdirSync(this.home);
+    mkdirSync(join(this.folder, "tmp"));
     const bin = join(this.folder, "bin");
     mkdirSync(bin);
     writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
@@ -85,12 +86,26 @@ export class Stage {
       home: this.home,
       cwd: this.repo,
       model: this.model.url,
-      prompt: "[[main]] go",
+      ...(more.input === undefined ? { prompt: "[[main]] go" } : {}),
       mode,
       args,
       ...more,
       env: { ...this.env(), ...more.env },
     });
+  }
+
+  /**
+   * Runs Claude Code as an editor does, with somebody there, for one turn. It takes no API key then, but a token.
+   */
+  attended(mode: string): Promise<Ended> {
+    const content = [{ type: "text", text: "[[main]] go" }];
+    const input = `${JSON.stringify({ type: "user", message: { role: "user", content } })}\n`;
+    const env = {
+      CLAUDE_CODE_ENTRYPOINT: "claude-vscode",
+      ANTHROPIC_AUTH_TOKEN: "scripted",
+      ANTHROPIC_API_KEY: "",
+    };
+    return this.claude(mode, ["--input-format", "stream-json"], { env, input });
   }
 
   /** Runs Codex, which trusts the folder, and its hooks too unless told otherwise. */
@@ -157,6 +172,14 @@ export class Stage {
     return items[0]?.holder;
   }
 
+  /** Whether the log tells of an edit that was made while no hub ran. */
+  async didWithoutHub(path: string): Promise<boolean> {
+    const { items } = (await this.must("activity", "--json")).json as {
+      items: { path?: string; text?: string }[];
+    };
+    return items.some((item) => item.path === path && item.text?.includes("while no hub ran") === true);
+  }
+
   file(name: string, text: string): void {
     mkdirSync(dirname(join(this.repo, name)), { recursive: true });
     writeFileSync(join(this.repo, name), text);
@@ -180,6 +203,8 @@ export class Stage {
       HOME: this.home,
       CODEX_HOME: join(this.home, ".codex"),
       PATH: `${join(this.folder, "bin")}${delimiter}${env.PATH ?? ""}`,
+      TMPDIR: join(this.folder, "tmp"),
+      CLAUDE_CODE_TMPDIR: join(this.folder, "tmp"),
     };
   }
 }
