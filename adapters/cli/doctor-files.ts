@@ -1,15 +1,16 @@
 /**
  * Doctor looks at the files that init writes: there, and as this version writes them.
  */
-import { type HostSetup, hosts, partsFor } from "../setup/hosts.ts";
-import type { Json } from "../setup/json-text.ts";
+import { join } from "node:path";
+import { type HostSetup, hosts } from "../setup/hosts.ts";
 import { isObject, readJson } from "../setup/json-text.ts";
 import type { Part } from "../setup/part.ts";
-import { portOf, type runnerIn } from "../setup/runner.ts";
+import { portOf, type Runner } from "../setup/runner.ts";
 import type { Check } from "./check.ts";
 import { findFile } from "./host-files.ts";
+import { partsHere } from "./host-parts.ts";
 import type { Place } from "./reach.ts";
-import { chooseRunner, findProgram, hookPort, waitsForHub } from "./setup-terms.ts";
+import { chooseRunner, findProgram, hookPort, textOf, waitsForHub } from "./setup-terms.ts";
 
 /** The hosts whose hooks stand in a repository, in whatever form. */
 export function hostsSetUp(root: string): readonly HostSetup[] {
@@ -17,26 +18,31 @@ export function hostsSetUp(root: string): readonly HostSetup[] {
 }
 
 /** Every file of these hosts, and whether what starts Holdfast from them is there. */
-export function checkFiles({ repository, folder }: Place, meant: readonly HostSetup[]): readonly Check[] {
+export function checkFiles(
+  place: Place,
+  meant: readonly HostSetup[],
+  env: NodeJS.ProcessEnv,
+): readonly Check[] {
+  const { repository, folder } = place;
   const { root } = repository;
   const terms = {
-    runner: chooseRunner(root, process.env),
+    runner: chooseRunner(root, env),
     port: hookPort(root) ?? portOf(folder),
     isClosed: waitsForHub(root),
   };
   const checks: Check[] = [];
   const seen = new Set<string>();
   for (const host of meant) {
-    for (const [path, parts] of partsFor([host], terms)) {
+    for (const [path, parts] of partsHere(place, [host], terms)) {
       const isHooks = path === host.hookFile;
       if (!isHooks && seen.has(path)) continue;
       seen.add(path);
       const check = fileCheck(root, path, parts);
       if (check !== undefined) checks.push(isHooks ? { ...check, check: `hooks ${host.name}` } : check);
     }
-    checks.push(...switches(root, host));
+    checks.push(...switches(root, host, env));
   }
-  if (meant.length > 0) checks.push(runnerCheck(terms.runner));
+  if (meant.length > 0) checks.push(runnerCheck(terms.runner, env));
   return checks;
 }
 
@@ -71,35 +77,25 @@ function fileCheck(root: string, path: string, parts: readonly Part[]): Check | 
   return { check: path, status: "broken", said, todo: "holdfast init" };
 }
 
-/** Settings by which Claude Code passes over the hooks that stand in its files. */
-function switches(root: string, { name }: HostSetup): readonly Check[] {
+/** Settings by which Claude Code passes over the hooks that stand in its files: the project's and the person's. */
+function switches(root: string, { name }: HostSetup, env: NodeJS.ProcessEnv): readonly Check[] {
   if (name !== "claude") return [];
-  const found: Check[] = [];
-  for (const path of [".claude/settings.json", ".claude/settings.local.json"]) {
-    const read = readJson(findFile(root, path).text ?? "{}");
-    const value: Json = read.kind === "value" ? read.value : {};
-    if (!isObject(value)) continue;
-    if (value.disableAllHooks === true) {
-      const said = `${path} switches all hooks off`;
-      found.push({
-        check: "hooks claude",
-        status: "broken",
-        said,
-        todo: `take disableAllHooks out of ${path}`,
-      });
+  const own = env.CLAUDE_CONFIG_DIR ?? join(env.HOME ?? env.USERPROFILE ?? root, ".claude");
+  const page = `http://127.0.0.1:${hookPort(root)}/hooks/claude`;
+  const files = [".claude/settings.json", ".claude/settings.local.json"].map((path) => join(root, path));
+  return [...files, join(own, "settings.json")].flatMap((file): Check[] => {
+    const read = readJson(textOf(file) || "{}");
+    if (read.kind !== "value" || !isObject(read.value)) return [];
+    const { disableAllHooks, allowedHttpHookUrls: urls } = read.value;
+    const broken = { check: "hooks claude", status: "broken" } as const;
+    if (disableAllHooks === true) {
+      const todo = `take disableAllHooks out of ${file}`;
+      return [{ ...broken, said: `${file} switches all hooks off`, todo }];
     }
-    const urls = value.allowedHttpHookUrls;
-    const port = hookPort(root);
-    if (
-      Array.isArray(urls) &&
-      !urls.some((url) => covers(String(url), `http://127.0.0.1:${port}/hooks/claude`))
-    ) {
-      const said = `${path} lets hooks post only to ${urls.join(", ")}`;
-      const todo = `add http://127.0.0.1:${port}/hooks/claude to allowedHttpHookUrls`;
-      found.push({ check: "hooks claude", status: "broken", said, todo });
-    }
-  }
-  return found;
+    if (!Array.isArray(urls) || urls.some((url) => covers(String(url), page))) return [];
+    const said = `${file} lets hooks post only to ${urls.join(", ") || "nowhere"}`;
+    return [{ ...broken, said, todo: `add ${page} to its allowedHttpHookUrls` }];
+  });
 }
 
 function covers(pattern: string, url: string): boolean {
@@ -108,9 +104,9 @@ function covers(pattern: string, url: string): boolean {
 }
 
 /** Whether the words by which hosts start Holdfast start it. */
-function runnerCheck(runner: ReturnType<typeof runnerIn> & string): Check {
+function runnerCheck(runner: Runner, env: NodeJS.ProcessEnv): Check {
   const [program = ""] = runner.split(" ");
-  const path = findProgram(program, process.env, false);
+  const path = findProgram(program, env, false);
   if (path === undefined) {
     return {
       check: "command",

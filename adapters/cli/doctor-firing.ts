@@ -1,6 +1,7 @@
 /**
- * Doctor fires hooks: it holds a file as one agent, then tells each host's hook, exactly as that host would, that
- * another agent is about to write it. Only a refusal that names the file shows that the whole way works.
+ * Doctor fires hooks: it holds a file as one agent, then tells each host's hook, exactly as that host
+ * would, that another agent is about to write it. Only a refusal that names the file shows that the whole
+ * way works.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -17,6 +18,7 @@ import { findFile } from "./host-files.ts";
 import { PROBE_SESSION, type Probe, probes } from "./probes.ts";
 import { type Place, reaching } from "./reach.ts";
 import type { Standing } from "./running-hub.ts";
+import { chooseRunner } from "./setup-terms.ts";
 
 /** What a hook answered. */
 interface Answer {
@@ -48,6 +50,7 @@ export async function checkFiring(
       checks.push({ check: "firing", status: "broken", said: `nothing could be fired: ${reasonOf(error)}` });
     }
   }
+  if (meant.length > 0) checks.push(await toolsCheck(place.repository.root, command.env));
   if (meant.some(({ name }) => name === "codex"))
     checks.push(await checkCodexTrust(place.repository.root, command.env));
   return checks;
@@ -92,11 +95,11 @@ async function fireAll(
 
 function verdict(check: string, { text, exitCode, tookMs }: Answer, { file }: Probe): Check {
   if (exitCode !== 0) {
-    const said = `the hook ended with exit code ${exitCode}: ${text.trim().slice(0, 200) || "it said nothing"}`;
+    const said = `the hook ended with exit code ${exitCode}: ${told(text)}`;
     return { check, status: "broken", said, todo: "run it by hand to see why", tookMs };
   }
   if (!text.includes(file)) {
-    const said = `an edit of a file that another agent holds was not refused: ${text.trim().slice(0, 200) || "no answer"}`;
+    const said = `an edit of a file that another agent holds was not refused: ${told(text)}`;
     return {
       check,
       status: "broken",
@@ -161,6 +164,32 @@ async function post(
   const answer = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
   const text = await answer.text();
   return answer.ok ? { text, exitCode: 0 } : { text: `HTTP ${answer.status} ${text}`, exitCode: 1 };
+}
+
+/** Whether the server of tools that hosts start answers as one. */
+async function toolsCheck(root: string, env: NodeJS.ProcessEnv): Promise<Check> {
+  const check = "tools";
+  const clientInfo = { name: "holdfast-doctor", version: "1" };
+  const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo };
+  const hello = `${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params })}\n`;
+  const line = `${chooseRunner(root, env)} mcp`;
+  const beganMs = performance.now();
+  try {
+    const { text, exitCode } = await ended(line, [], hello, { cwd: root, env, shell: true });
+    const tookMs = performance.now() - beganMs;
+    if (/"serverInfo"/.test(text)) {
+      return { check, status: "ok", said: `\`${line}\` answers as a server of tools (MCP)`, tookMs };
+    }
+    const said = `\`${line}\` does not answer as a server of tools: ${told(text)} (exit code ${exitCode})`;
+    return { check, status: "broken", said, todo: "run it by hand to see why" };
+  } catch (error) {
+    return { check, status: "broken", said: `\`${line}\` cannot be run: ${reasonOf(error)}` };
+  }
+}
+
+/** What a program said, as far as it fits a sentence. */
+function told(text: string): string {
+  return text.trim().slice(0, 200) || "it said nothing";
 }
 
 /** A program that loads a plugin as OpenCode does and has it try an edit; it prints what was thrown. */

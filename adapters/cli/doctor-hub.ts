@@ -1,13 +1,13 @@
 /**
  * Doctor looks at what runs: this program, the log, the hub, git's hooks.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../place/version.ts";
 import { type Check, reasonOf } from "./check.ts";
 import { isMissing, type Place, visitHub } from "./reach.ts";
 import { hubStanding, type Standing } from "./running-hub.ts";
-import { hookPort } from "./setup-terms.ts";
+import { hookPort, textOf } from "./setup-terms.ts";
 import { wordsFile } from "./words-file.ts";
 
 /** The oldest node that is served. */
@@ -168,13 +168,5 @@ export async function checkGit({ repository }: Place, env: NodeJS.ProcessEnv): P
     return [{ check: "git", status: all ? "warn" : "broken", said, todo }];
   } catch (error) {
     return [{ check: "git", status: "unknown", said: reasonOf(error) }];
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, "latin1");
-  } catch {
-    return "";
   }
 }

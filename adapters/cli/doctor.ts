@@ -27,7 +27,7 @@ export const doctorVerb: Run = async (command) => {
       todo: "holdfast init",
     });
   }
-  checks.push(...checkFiles(place, meant));
+  checks.push(...checkFiles(place, meant, env));
   checks.push(...(await checkFiring(command, place, meant, hub.standing)));
   if (named === undefined) checks.push(...othersInUse(root, env, setUp));
   checks.push(...(await checkGit(place, env)));

@@ -2,11 +2,12 @@
  * `init`: makes the hosts of agents that are used in a repository work with Holdfast, and undoes that again.
  */
 import { structuredPatch } from "diff";
-import { type HostSetup, hosts, partsFor, type Terms } from "../setup/hosts.ts";
-import { ownFile, type Part } from "../setup/part.ts";
+import { type HostSetup, hosts, type Terms } from "../setup/hosts.ts";
+import type { Part } from "../setup/part.ts";
 import { type Change, type Plan, planFor } from "../setup/plan.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { findFile, makeChanges, removeEmptyFolders } from "./host-files.ts";
+import { partsHere } from "./host-parts.ts";
 import { type Place, placeOf } from "./reach.ts";
 import { safeLine } from "./render.ts";
 import { SetupRecord } from "./setup-record.ts";
@@ -18,20 +19,6 @@ export const initVerb: Run = async (command) => {
   const record = new SetupRecord(place.folder, place.repository.root);
   return args.flag("undo") ? undo(command, place, record) : init(command, place, record);
 };
-
-/** Everything that stands in files for these hosts in this place. */
-export function partsHere(
-  { repository }: Place,
-  chosen: readonly HostSetup[],
-  terms: Terms,
-): ReadonlyMap<string, readonly Part[]> {
-  const parts = new Map(partsFor(chosen, terms));
-  if (repository.gitCommonDir !== undefined) return parts;
-  // Outside git the log lies in a folder of its own, which nobody should ever commit.
-  const path = ".holdfast/.gitignore";
-  const mark = "# written by holdfast init";
-  return parts.set(path, [ownFile(path, "keeps the log out of version control", mark, `${mark}\n*\n`)]);
-}
 
 async function init(command: Command, place: Place, record: SetupRecord): Promise<number> {
   const { args, env } = command;

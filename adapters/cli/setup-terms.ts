@@ -70,8 +70,8 @@ function isProgram(file: string): boolean {
 }
 
 /**
- * How hosts are to start Holdfast here. What the files say already stays, whoever wrote it: Codex asks for trust
- * again when a line changes, and others may have it otherwise installed.
+ * How hosts are to start Holdfast here. What the files say already stays, whoever wrote it: Codex asks for
+ * trust again when a line changes, and others may have it otherwise installed.
  */
 export function chooseRunner(root: string, env: NodeJS.ProcessEnv): Runner {
   for (const { hookFile } of hosts) {
@@ -115,7 +115,8 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
-function textOf(file: string): string {
+/** The text of a file; empty where there is none. */
+export function textOf(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {

@@ -73,7 +73,7 @@ function takeLock(lock: string): boolean {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   try {
-    const old = Date.now() - statSync(lock).mtimeMs > 2 * limits.hubStartMs;
+    const old = Date.now() - statSync(lock).mtimeMs > limits.hubStartMs;
     if (old || !isAlive(Number(readFileSync(lock, "utf8")))) rmSync(lock, { force: true });
   } catch {
     // It was just given back.

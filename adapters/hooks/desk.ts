@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client, ClientOptions } from "../../core/client/client.ts";
 import { limits } from "../../core/limits.ts";
+import { bearerToken, isLocalRequest } from "../../core/protocol/gate.ts";
 import { answerOf } from "./answer.ts";
 import { hubElsewhere, PASSED_HEADER, passOn } from "./elsewhere.ts";
 import type { HookAnswer, HookEvent, Host } from "./event.ts";
@@ -15,7 +16,7 @@ import type { Sender } from "./sessions.ts";
 
 /** What the desk needs of its hub. */
 export interface HookHost {
-  connect(visitor: Omit<ClientOptions, "dial" | "clock" | "chance">): Promise<Client>;
+  connect(visitor: Omit<ClientOptions, "dial" | "clock" | "chance">, loopback?: boolean): Promise<Client>;
   report(what: string, error: unknown): void;
 }
 
@@ -28,10 +29,12 @@ const SILENCE: HookAnswer = { stdout: "", stderr: "", exitCode: 0 };
 /** Opens the desk. */
 export function openHookDesk(host: HookHost): {
   take(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Lets what was kept beside a log while no hub ran take effect, on a hub that takes names at their word. */
+  catchUp(folder: string): Promise<void>;
   close(): Promise<void>;
 } {
   const guard = new Guard(
-    (visitor) => host.connect(visitor),
+    (visitor, loopback) => host.connect(visitor, loopback),
     (what, error) => host.report(what, error),
   );
   let open = 0;
@@ -64,6 +67,7 @@ export function openHookDesk(host: HookHost): {
       }
       reply(request, response, answer);
     },
+    catchUp: (folder) => guard.catchUp(folder, { isLocal: true }),
     close: () => guard.close(),
   };
 }
@@ -82,7 +86,9 @@ function reply(request: IncomingMessage, response: ServerResponse, answer: HookA
   response.end(bytes);
 }
 
-/** What the hub answered that the event belongs to, if that is another. A command has found its hub itself. */
+/**
+ * What the hub answered that the event belongs to, if that is another. A command has found its hub itself.
+ */
 async function passedOn({ headers }: IncomingMessage, event: HookEvent, host: Host, payload: unknown) {
   if (headers[COMMAND_HEADER] !== undefined || headers[PASSED_HEADER] !== undefined) return undefined;
   const url = hubElsewhere(event);
@@ -117,11 +123,12 @@ function environmentOf(request: IncomingMessage): Environment {
   }
 }
 
-function senderOf({ headers }: IncomingMessage, env: Environment): Sender {
-  const token = /^Bearer (\S{1,500})$/i.exec(headers.authorization ?? "")?.[1];
+function senderOf({ headers, socket }: IncomingMessage, env: Environment): Sender {
+  const token = bearerToken(headers.authorization);
   const header = headers["holdfast-agent"];
   const agent = env.HOLDFAST_AGENT ?? (typeof header === "string" ? header : "");
   return {
+    isLocal: isLocalRequest(socket.remoteAddress ?? "unknown", headers),
     ...(token === undefined ? {} : { token }),
     ...(agent === "" || agent.startsWith("$") ? {} : { agent }),
   };

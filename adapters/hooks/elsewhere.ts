@@ -1,6 +1,6 @@
 /**
- * Hooks of another repository. Hooks over HTTP are posted to a port that stands in a committed file, so two clones
- * on one machine name the same one: whichever hub has it hands on what belongs to the other's.
+ * Hooks of another repository. Hooks over HTTP are posted to a port that stands in a committed file, so two
+ * clones on one machine name the same one: whichever hub has it hands on what belongs to the other's.
  */
 import { limits } from "../../core/limits.ts";
 import { readHubFile } from "../place/hub-file.ts";
@@ -10,7 +10,10 @@ import { logFolder } from "./names.ts";
 /** Marks what was handed on, so that it is never handed on again. */
 export const PASSED_HEADER = "holdfast-passed";
 
-/** Where the hub listens whose repository an event comes from; nothing where that is this process, or nobody. */
+/**
+ * Where the hub listens whose repository an event comes from; nothing where that is this process, or
+ * nobody.
+ */
 export function hubElsewhere({ cwd }: Pick<HookEvent, "cwd">): string | undefined {
   const folder = logFolder(cwd);
   const hub = folder === undefined ? undefined : readHubFile(folder);

@@ -1,5 +1,6 @@
 /**
- * The plugin that OpenCode loads: it asks the hub of the repository before a tool runs, and throws to block it.
+ * The plugin that OpenCode loads: it asks the hub of the repository before a tool runs, and throws to block
+ * it.
  */
 import type { Runner } from "./runner.ts";
 
@@ -7,8 +8,9 @@ import type { Runner } from "./runner.ts";
 export const openCodeMark = "// written by holdfast init";
 
 /**
- * The plugin. It finds the hub by its file each time, so that it follows one that was started anew; where none
- * answers it asks the command, which knows what to do without one. It never stands in the way by failing.
+ * The plugin. It finds the hub by its file each time, so that it follows one that was started anew; where
+ * none answers it asks the command, which knows what to do without one. It never stands in the way by
+ * failing.
  */
 export function openCodePlugin(runner: Runner): string {
   const [program = "", ...words] = runner.split(" ");

@@ -3,7 +3,10 @@
  */
 import { isObject, type Json, type JsonObject } from "./json-text.ts";
 
-/** The words before a verb: the program itself where it is installed, else npx, which never downloads it here. */
+/**
+ * The words before a verb: the program itself where it is installed, else npx, which never downloads it
+ * here.
+ */
 export type Runner = "holdfast" | "npx --no-install holdfast";
 
 /** Every runner there is, the quickest first. */
@@ -73,8 +76,8 @@ export function portIn(text: string): number | undefined {
 const PORTS = { first: 20_000, count: 10_000 } as const;
 
 /**
- * The port of a repository: far from the defaults and from what systems hand out themselves, the same whenever
- * it is asked for the same folder, and `nth` others where that one is taken.
+ * The port of a repository: far from the defaults and from what systems hand out themselves, the same
+ * whenever it is asked for the same folder, and `nth` others where that one is taken.
  */
 export function portOf(folder: string, nth = 0): number {
   let sum = 0x811c9dc5;

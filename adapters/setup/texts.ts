@@ -2,7 +2,10 @@
  * What agents are told to read: the block in AGENTS.md and the skill.
  */
 
-/** What stands between the marks in AGENTS.md: with them at most 15 lines, for every agent reads it every time. */
+/**
+ * What stands between the marks in AGENTS.md: with them at most 15 lines, for every agent reads it every
+ * time.
+ */
 export const agentsLines: readonly string[] = [
   "## Working beside other agents (Holdfast)",
   "",
@@ -23,18 +26,19 @@ export const skillMark = "<!-- written by holdfast init -->";
 export const skillText = `---
 name: holdfast
 description: >-
-  Coordinates with the other agents that edit this repository: claim files before larger changes, see who holds
-  what, hand over or save work, exchange messages, take tasks from the shared plan. Use it when an edit is refused
-  because another agent holds the file, before a change that touches several files, when asked to work with other
-  agents, and when a message of another agent arrives.
+  Coordinates with the other agents that edit this repository: claim files before larger changes, see who
+  holds what, hand over or save work, exchange messages, take tasks from the shared plan. Use it when an edit
+  is refused because another agent holds the file, before a change that touches several files, when asked to
+  work with other agents, and when a message of another agent arrives.
 license: MIT
 ---
 ${skillMark}
 
 # Working beside other agents
 
-Every verb answers with exit code 0 (done), 1 (failed), 2 (refused: the sentence says who holds it, until when and what
-to do instead), 3 (no hub), 64 (wrong usage). \`--json\` gives one line of JSON. \`holdfast VERB --help\` has examples.
+Every verb answers with exit code 0 (done), 1 (failed), 2 (refused: the sentence says who holds it, until when
+and what to do instead), 3 (no hub), 64 (wrong usage). \`--json\` gives one line of JSON. \`holdfast VERB --help\`
+has examples.
 
 ## Before a larger change
 
@@ -43,8 +47,9 @@ holdfast claims --covering src/auth 'tests/auth_*'    # exit code 2: somebody is
 holdfast claim AUTH-7 --paths src/auth 'tests/auth_*' --note 'new login' --ttl 30m
 \`\`\`
 
-A claim is a lease: it ends by itself unless renewed (\`holdfast renew AUTH-7\`). Single edits need no claim of yours: the
-hooks of your host claim the file, or refuse the edit. Claim as little as you need, and release it when you are done:
+A claim is a lease: it ends by itself unless renewed (\`holdfast renew AUTH-7\`). Single edits need no claim of
+yours: the hooks of your host claim the file, or refuse the edit. Claim as little as you need, and release it
+when you are done:
 
 \`\`\`sh
 holdfast checkpoint AUTH-7 'parser done, tests red in lexer'   # the next holder is given this

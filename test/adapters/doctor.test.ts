@@ -64,7 +64,7 @@ describe("doctor", { concurrent: true }, () => {
         expect(found(ran, `firing ${host}`), host).toMatchObject({ status: "ok" });
         expect(found(ran, `firing ${host}`).tookMs, host).toBeGreaterThan(0);
       }
-      for (const check of ["hub", "log", "hub port", ".mcp.json", "AGENTS.md", "command"]) {
+      for (const check of ["hub", "log", "hub port", ".mcp.json", "AGENTS.md", "command", "tools"]) {
         expect(found(ran, check).status, check).toBe("ok");
       }
       // Codex is not there to be asked, and git's hooks were not asked for.
@@ -118,6 +118,7 @@ describe("doctor", { concurrent: true }, () => {
       const missing = await doctor(box, { PATH: path });
       expect(found(missing, "command")).toMatchObject({ status: "broken", todo: "npm install -g holdfast" });
       expect(found(missing, "firing codex").said).toContain("exit code 127");
+      expect(found(missing, "tools")).toMatchObject({ status: "broken" });
     }),
   );
 
@@ -141,6 +142,12 @@ describe("doctor", { concurrent: true }, () => {
         expect(found(ran, "hooks claude").said).toContain(said);
         expect(found(ran, "hooks claude").todo, said).toBeDefined();
       }
+      writeFileSync(file, text);
+      const own = join(box.folder, "own");
+      mkdirSync(own);
+      writeFileSync(join(own, "settings.json"), '{"disableAllHooks": true}');
+      const off = await doctor(box, { ...env, CLAUDE_CONFIG_DIR: own });
+      expect(found(off, "hooks claude").said).toContain(join(own, "settings.json"));
       writeFileSync(file, JSON.stringify({ ...settings, allowedHttpHookUrls: ["http://127.0.0.1:*"] }));
       rmSync(join(box.root, ".mcp.json"));
       box.file("AGENTS.md", "without the block\n");

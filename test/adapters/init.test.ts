@@ -360,6 +360,30 @@ describe("init, where something is in its way", { concurrent: true }, () => {
   );
 
   it(
+    "puts one block into AGENTS.md where CLAUDE.md is a link to it, or it to CLAUDE.md",
+    inSandbox(async (box) => {
+      const env = pathWith(box, "holdfast");
+      for (const [file, link] of [
+        ["AGENTS.md", "CLAUDE.md"],
+        ["CLAUDE.md", "AGENTS.md"],
+      ] as const) {
+        box.file(file, "ours\n");
+        symlinkSync(file, join(box.root, link));
+        const ran = await box.run(["init", "--host", "claude"], { env });
+        expect(ran.code, ran.err).toBe(0);
+        expect(read(box, file)).toMatch(/^ours\n\n<!-- holdfast:begin -->\n## Working beside/);
+        expect(read(box, file)).not.toContain("@AGENTS.md");
+        expect((await box.run(["init", "--host", "claude", "--json"], { env })).json.changes).toEqual([]);
+        await box.run(["init", "--undo"], { env });
+        expect(read(box, file)).toBe("ours\n");
+        expect(lstatSync(join(box.root, link)).isSymbolicLink()).toBe(true);
+        rmSync(join(box.root, link));
+        rmSync(join(box.root, file));
+      }
+    }),
+  );
+
+  it(
     "puts back what it had changed when a later file cannot be written",
     inSandbox(async (box) => {
       const first = box.file("a.txt", "old");

@@ -2,7 +2,7 @@
  * `up`, `down` and `ensure`: one hub in the background, found again, and no process ended that is not it.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -157,6 +157,9 @@ describe("a hub in the background", { concurrent: true }, () => {
       rmSync(tree, { recursive: true });
       expect((await box.run(["claim", "A"])).code).toBe(0);
       expect((await box.run(["status", "--json"])).json).toHaveProperty("hub");
+      if (linux) {
+        expect(readlinkSync(`/proc/${toldOf(box).pid}/cwd`)).toBe(join(box.root, ".git/holdfast"));
+      }
     }),
   );
 });
