@@ -3,6 +3,7 @@
  */
 import { limits } from "../../core/limits.ts";
 import { Sink } from "./shell/sink.ts";
+import { Variables } from "./shell/variables.ts";
 import { Walk } from "./shell/walk.ts";
 
 /** Arguments that may be looked at altogether, however often loops and nesting repeat them. */
@@ -33,7 +34,8 @@ export function writesOf(command: string, cwd: string): Writes {
   try {
     const text = command.slice(0, limits.hookCommandMax);
     if (text.length < command.length || text.includes("\0")) sink.unsure();
-    new Walk({ base: cwd === "" ? undefined : cwd, sink, effort, depth: 0 }).follow(text);
+    const base = cwd === "" ? undefined : cwd;
+    new Walk({ base, sink, effort, depth: 0, variables: new Variables() }).follow(text);
   } catch {
     // Whatever was gathered stands.
     sink.unsure();

@@ -1,12 +1,14 @@
 /**
  * Goes through a command as a shell would, without running anything: follows `cd` and variables, enters
- * subshells, loops and commands within commands, and asks of each program what it writes. Both branches
- * of a condition are taken; `&&` is taken to succeed.
+ * subshells, loops and commands within commands, and asks of each program what it writes. All branches of
+ * a condition are taken. What stands before `&&`, and a `cd`, is taken to succeed; the result is not certain
+ * where that decides in which folder a later command runs.
  */
 import { limits } from "../../../core/limits.ts";
 import { expand, type Names, valueIn } from "./expand.ts";
 import { carryOut, programName } from "./programs.ts";
 import { type Arg, resolved, type Sink } from "./sink.ts";
+import { assigned, type Variables } from "./variables.ts";
 import { plainText, type Redirection, readWords, runs, type Token, type Word } from "./words.ts";
 
 /** What a walk shares with the walks inside it: work left, so that no nesting is dear. */
@@ -15,8 +17,11 @@ export interface Effort {
 }
 
 interface Frame {
-  readonly kind: "(" | "loop" | "case" | "if";
+  readonly kind: "(" | "{" | "function" | "loop" | "case" | "if";
+  /** Where it began; a branch that may not be taken leaves the next one there. */
   readonly base: string | undefined;
+  /** Some branch went elsewhere. */
+  hasMoved: boolean;
   /** In a `case`: the words are patterns, not commands. */
   isPattern: boolean;
 }
@@ -26,19 +31,22 @@ interface Simple {
   readonly redirections: readonly Redirection[];
 }
 
-const ASSIGNMENT = /^([A-Za-z_]\w*)(\+?)=/;
-const DECLARING = new Set(["export", "declare", "local", "readonly", "typeset"]);
+const CLOSING = new Set(["fi", "done", "esac", "}"]);
 /** Words that only say that a command follows. */
-const PASSING = new Set(["then", "elif", "else", "do", "!", "{", "}", "coproc"]);
+const PASSING = new Set(["then", "elif", "else", "do", "!", "coproc"]);
 
 /** One shell: its folder, its variables, what it is inside of. */
 export class Walk {
   private base: string | undefined;
-  private readonly names: Map<string, readonly string[] | undefined>;
+  private readonly variables: Variables;
   private readonly functions = new Set<string>();
   private readonly frames: Frame[] = [];
   private readonly folders: (string | undefined)[] = [];
   private before = "";
+  /** The next brace opens a function. */
+  private isDefining = false;
+  /** A folder was entered that is not, should what stands before `&&` have failed. */
+  private mayHaveMoved = false;
   /** What `cat <<EOF` hands on through a pipe. */
   private piped: string | undefined;
   private readonly sink: Sink;
@@ -50,13 +58,13 @@ export class Walk {
     readonly sink: Sink;
     readonly effort: Effort;
     readonly depth: number;
-    readonly names?: ReadonlyMap<string, readonly string[] | undefined>;
+    readonly variables: Variables;
   }) {
     this.base = at.base;
     this.sink = at.sink;
     this.effort = at.effort;
     this.depth = at.depth;
-    this.names = new Map(at.names ?? []);
+    this.variables = at.variables;
   }
 
   /** Goes through a command. */
@@ -76,10 +84,16 @@ export class Walk {
       while (end < tokens.length && tokens[end]?.kind !== "operator") end++;
       const simple = partsOf(tokens.slice(i, end));
       // `f() { …`: what follows is walked as if it ran.
-      if (isOperator(tokens[end], "(") && isOperator(tokens[end + 1], ")") && simple.words.length === 1) {
-        this.functions.add(plainText(simple.words[0] as Word) ?? "");
+      const isFunction = isOperator(tokens[end], "(") && isOperator(tokens[end + 1], ")");
+      const name = simple.words[keywordOf(simple.words[0] ?? []) === "function" ? 1 : 0];
+      if (isFunction && name !== undefined && name === simple.words[simple.words.length - 1]) {
+        this.functions.add(plainText(name) ?? "");
+        this.isDefining = true;
         end += 2;
-      } else this.command(simple);
+      } else {
+        const isApart = ["|", "|&", "&"].some((operator) => isOperator(tokens[end], operator));
+        this.command(simple, isApart || ["|", "|&"].includes(this.before));
+      }
       i = end;
     }
   }
@@ -87,26 +101,44 @@ export class Walk {
   private operate(operator: string): void {
     const frame = this.frames[this.frames.length - 1];
     if (frame?.kind === "case" && operator === ")" && frame.isPattern) frame.isPattern = false;
-    else if (frame?.kind === "case" && operator.startsWith(";;")) frame.isPattern = true;
-    else if (operator === "(" && !frame?.isPattern) this.enter("(");
-    else if (operator === ")" && frame?.kind === "(") this.base = this.frames.pop()?.base;
+    else if (frame?.kind === "case" && operator.startsWith(";;")) {
+      frame.isPattern = true;
+      this.turn();
+    } else if (operator === "(" && !frame?.isPattern) this.enter("(");
+    else if (operator === ")" && frame?.kind === "(") this.leave();
     if (operator !== "|" && operator !== "|&") this.piped = undefined;
     this.before = operator;
   }
 
   private enter(kind: Frame["kind"]): void {
-    this.frames.push({ kind, base: this.base, isPattern: kind === "case" });
+    this.frames.push({ kind, base: this.base, hasMoved: false, isPattern: kind === "case" });
+    this.isDefining = false;
+  }
+
+  /** The next branch begins where the first did. */
+  private turn(): void {
+    const frame = this.frames[this.frames.length - 1];
+    if (frame === undefined) return;
+    frame.hasMoved ||= frame.base !== this.base;
+    this.base = frame.base;
   }
 
   /** The end of a loop or condition: a folder that was changed inside may or may not have been. */
   private leave(): void {
     const frame = this.frames.pop();
-    if (frame === undefined || frame.base === this.base) return;
-    if (frame.kind === "loop") this.sink.unsure();
-    this.base = undefined;
+    if (frame === undefined || frame.kind === "{") return;
+    const hasMoved = frame.hasMoved || frame.base !== this.base;
+    this.base = frame.base;
+    if (frame.kind === "(") this.mayHaveMoved = false;
+    else if (hasMoved && frame.kind === "function") this.sink.unsure();
+    else if (hasMoved) {
+      if (frame.kind === "loop") this.sink.unsure();
+      this.base = undefined;
+    }
   }
 
-  private command({ words, redirections }: Simple): void {
+  private command({ words, redirections }: Simple, isApart: boolean): void {
+    if (this.mayHaveMoved && this.before !== "&&" && words.length > 0) this.sink.unsure();
     const frame = this.frames[this.frames.length - 1];
     if (frame?.isPattern && plainText(words[0] ?? []) !== "esac") return;
     let at = 0;
@@ -114,46 +146,60 @@ export class Walk {
       const keyword = keywordOf(words[at] as Word);
       if (keyword === "if") this.enter("if");
       else if (keyword === "while" || keyword === "until") this.enter("loop");
-      else if (keyword === "fi" || keyword === "done" || keyword === "esac") this.leave();
-      else if (keyword === "function") this.functions.add(plainText(words[++at] ?? []) ?? "");
-      else if (keyword === "for" || keyword === "select") return this.loop(words.slice(at + 1));
+      else if (keyword === "{") this.enter(this.isDefining ? "function" : "{");
+      else if (keyword !== undefined && CLOSING.has(keyword)) this.leave();
+      else if (keyword === "else" || keyword === "elif") this.turn();
+      else if (keyword === "function") {
+        this.functions.add(plainText(words[++at] ?? []) ?? "");
+        this.isDefining = true;
+      } else if (keyword === "for" || keyword === "select") return this.loop(words.slice(at + 1));
       else if (keyword === "case") {
         for (const word of words) this.inside(word);
         return this.enter("case");
       } else if (keyword === undefined || !PASSING.has(keyword)) break;
     }
-    this.simple({ words: words.slice(at), redirections });
+    this.simple({ words: words.slice(at), redirections }, isApart);
   }
 
   /** `for NAME in WORDS`. */
   private loop([name, , ...words]: readonly Word[]): void {
     for (const word of words) this.inside(word);
     const values = words.flatMap((word) =>
-      this.choices([word]).flatMap((names) => this.unfold([word], names) ?? [{}]),
+      this.variables.choices([word], this.base).flatMap((names) => this.unfold([word], names) ?? [{}]),
     );
     const isKnown = values.every(({ text, pattern }) => text !== undefined && pattern === undefined);
     const variable = plainText(name ?? []) ?? "";
     const isFew = values.length > 0 && values.length <= limits.shellWordsMax;
-    this.names.set(variable, isKnown && isFew ? values.map(({ text }) => text as string) : undefined);
+    this.variables.set(
+      variable,
+      isKnown && isFew ? values.map(({ text }) => text as string) : [undefined],
+      false,
+    );
     this.enter("loop");
   }
 
-  private simple({ words, redirections }: Simple): void {
+  private simple({ words, redirections }: Simple, isApart: boolean): void {
     let at = 0;
     while (at < words.length && assigned(words[at] as Word) !== undefined) at++;
     const command = words.slice(at);
     for (const word of [...words, ...redirections.map(({ target }) => target)]) this.inside(word);
-    if (command.length === 0) for (const word of words) this.assign(word);
+    // Where it may not come to pass, the old value stays possible.
+    const isMaybe = this.frames.some(({ kind }) => kind !== "(");
+    if (command.length === 0) for (const word of words) this.variables.assign(word, isMaybe, this.base);
     for (const { body, isLive } of redirections)
       if (isLive && body !== undefined && runs(body)) this.sink.unsure();
-    const choices = this.choices([...command, ...redirections.map(({ target }) => target)]);
+    const targets = redirections.map(({ target }) => target);
+    const choices = this.variables.choices([...command, ...targets], this.base);
     for (const names of choices) {
       for (const redirection of redirections) this.redirect(redirection, names);
       const args = this.unfold(command, names);
       if (args === undefined) return this.sink.unsure();
-      if (args.length > 0) this.call(args, bodyOf(redirections, names), choices.length === 1);
+      if (args.length > 0) this.call(args, bodyOf(redirections, names));
+      const target = moveOf(args);
+      // In a pipe or in the background it is another shell that moves.
+      if (target !== undefined && !isApart) this.move(target, args, choices.length === 1);
     }
-    if (command.length > 0) this.declare(command);
+    if (command.length > 0) this.variables.declare(command, isMaybe, this.base);
   }
 
   private unfold(command: readonly Word[], names: Names): readonly Arg[] | undefined {
@@ -167,17 +213,23 @@ export class Walk {
     return args;
   }
 
-  private call(args: readonly Arg[], own: string | undefined, isOne: boolean): void {
+  private call(args: readonly Arg[], own: string | undefined): void {
     const name = programName(args[0]);
-    const rest = args.slice(1);
     const body = own ?? this.piped;
-    this.piped = name === "cat" && rest.every(({ text }) => text === "-") ? body : undefined;
-    if (name === "cd" || name === "pushd") {
-      const isMaybe = !isOne || this.before === "||";
-      if (name === "pushd") this.folders.push(this.base);
-      this.base = isMaybe ? undefined : folderOf(this.base, rest);
-    } else if (name === "popd") this.base = this.folders.pop();
-    else if (name === undefined || !this.functions.has(name)) this.run(args, this.base, this.sink, body, 0);
+    const isPassing = name === "cat" && args.slice(1).every(({ text }) => text === "-");
+    this.piped = isPassing ? body : undefined;
+    if (name === undefined || !this.functions.has(name)) this.run(args, this.base, this.sink, body, 0);
+  }
+
+  /** `cd`, `pushd` and `popd`. */
+  private move(name: string, args: readonly Arg[], isOne: boolean): void {
+    if (this.before === "&&") this.mayHaveMoved = true;
+    if (name === "popd") {
+      this.base = this.folders.pop();
+      return;
+    }
+    if (name === "pushd") this.folders.push(this.base);
+    this.base = isOne && this.before !== "||" ? folderOf(this.base, args.slice(1)) : undefined;
   }
 
   private run(
@@ -202,7 +254,13 @@ export class Walk {
   }
 
   private within(base: string | undefined, sink: Sink): Walk {
-    return new Walk({ base, sink, effort: this.effort, depth: this.depth + 1, names: this.names });
+    return new Walk({
+      base,
+      sink,
+      effort: this.effort,
+      depth: this.depth + 1,
+      variables: this.variables.copy(),
+    });
   }
 
   /** Goes through the commands that stand inside a word. */
@@ -218,52 +276,6 @@ export class Walk {
     // `2>&1`, `>&-`: no file.
     if (operator === ">&" && /^(?:\d+-?|-)$/.test(args[0]?.text ?? "")) return;
     for (const arg of args) this.sink.write(this.base, arg);
-  }
-
-  // Variables.
-
-  private assign(word: Word): void {
-    const found = assigned(word);
-    if (found === undefined) return;
-    const values = found.isAdding
-      ? [undefined]
-      : this.choices([found.value]).map((names) => valueIn(found.value, names));
-    this.set(found.name, values);
-  }
-
-  private set(name: string, values: readonly (string | undefined)[]): void {
-    const known = values.filter((value) => value !== undefined);
-    // Where it may not come to pass, the old value stays possible.
-    const isMaybe = this.frames.some(({ kind }) => kind !== "(");
-    const old = isMaybe && this.names.has(name) ? this.names.get(name) : [];
-    const all = old === undefined ? undefined : [...new Set([...old, ...known])];
-    const isKnown = known.length === values.length && all !== undefined && all.length <= limits.shellWordsMax;
-    this.names.set(name, isKnown ? all : undefined);
-  }
-
-  /** `export X=…`; `read x` makes a name unknown. */
-  private declare(command: readonly Word[]): void {
-    const name = plainText(command[0] ?? []);
-    if (name === undefined) return;
-    if (DECLARING.has(name)) for (const word of command.slice(1)) this.assign(word);
-    if (name === "read" || name === "mapfile" || name === "readarray" || name === "unset")
-      for (const word of command.slice(1)) this.names.set(plainText(word) ?? "", undefined);
-  }
-
-  /** Every way in which the names in these words may have values, each name one; few, or none is known. */
-  private choices(words: readonly Word[]): readonly Names[] {
-    const used = new Set(
-      words.flatMap((word) => word.map((piece) => (piece.kind === "name" ? piece.name : ""))),
-    );
-    let choices: Map<string, string | undefined>[] = [new Map()];
-    if (used.has("PWD")) choices = [new Map([["PWD", this.base]])];
-    for (const name of used) {
-      const values = this.names.get(name);
-      if (values === undefined) continue;
-      if (choices.length * values.length > limits.shellWordsMax) continue;
-      choices = choices.flatMap((names) => values.map((value) => new Map([...names, [name, value]])));
-    }
-    return choices;
   }
 }
 
@@ -281,31 +293,15 @@ function isOperator(token: Token | undefined, text: string): boolean {
   return token?.kind === "operator" && token.text === text;
 }
 
+function moveOf(args: readonly Arg[]): string | undefined {
+  const name = args[0]?.text;
+  return name === "cd" || name === "pushd" || name === "popd" ? name : undefined;
+}
+
 /** A word that may be a keyword: plain letters, nothing quoted. */
 function keywordOf(word: Word): string | undefined {
   const isBare = word.every((piece) => piece.kind === "text" && !piece.isQuoted);
   return isBare ? plainText(word) : undefined;
-}
-
-function assigned(
-  word: Word,
-): { readonly name: string; readonly value: Word; readonly isAdding: boolean } | undefined {
-  // The name and its `=` may stand in several pieces, none of them quoted.
-  let text = "";
-  for (let i = 0; i < word.length; i++) {
-    const piece = word[i];
-    if (piece?.kind !== "text" || piece.isQuoted || text.length > limits.idMax) return undefined;
-    text += piece.text;
-    const found = ASSIGNMENT.exec(text);
-    if (found === null) continue;
-    const rest = { ...piece, text: text.slice(found[0].length) };
-    return {
-      name: found[1] as string,
-      value: [...(rest.text === "" ? [] : [rest]), ...word.slice(i + 1)],
-      isAdding: found[2] === "+",
-    };
-  }
-  return undefined;
 }
 
 function folderOf(base: string | undefined, args: readonly Arg[]): string | undefined {
