@@ -1,7 +1,7 @@
 /**
- * `npm run mutants -- --seed N [--count 100] [--only ID,ID …] [--reach FILE]`: draws small bugs in core/model and core/engine by a
- * seed, plants each in a copy of the tree and says which check caught it. Those that do not compile are drawn
- * again. Ends with 1 when fewer than nine in ten are caught.
+ * `npm run mutants -- --seed N [--count 100] [--only ID,ID …] [--reach FILE] [--workers N]`: draws small bugs in
+ * core/model and core/engine by a seed, plants each in a copy of the tree and says which check caught it. Those that
+ * do not compile are drawn again. Ends with 1 when fewer than nine in ten are caught.
  */
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ const { values } = parseArgs({
     count: { type: "string", default: "100" },
     /** Only these of the draw, by the number before each line. */
     only: { type: "string" },
+    /** How many are tried at once, each in a copy of its own. */
+    workers: { type: "string", default: "1" },
     /** What an earlier run of the same tree found the tests to reach; made, when it is not there. */
     reach: { type: "string" },
   },
@@ -25,7 +27,8 @@ const { values } = parseArgs({
 const count = Number(values.count);
 const only = values.only?.split(",").map(Number);
 
-const copy = new Copy();
+const copies = Array.from({ length: Number(values.workers) }, () => new Copy());
+const copy = copies[0] as Copy;
 const texts = new Map<string, string>();
 for (const folder of ["core/model", "core/engine"]) {
   for (const name of readdirSync(join(copy.folder, folder))) {
@@ -39,16 +42,22 @@ try {
   await sound();
   const drawn = shuffled([...texts].flatMap(([file, text]) => mutantsOf(file, text)));
   const survived: string[] = [];
+  const left = drawn.entries();
   let tried = 0;
-  for (const [id, mutant] of drawn.entries()) {
-    if (only === undefined ? tried === count : !only.includes(id)) continue;
-    const by = await caughtBy(mutant);
-    if (by === undefined) continue;
-    tried++;
-    const line = `${id} ${mutant.file}:${mutant.line} ${mutant.what}`;
-    if (by === "") survived.push(line);
-    console.log(`${line}: ${by === "" ? "SURVIVED" : by}\n${by === "" ? shown(mutant) : ""}`.trimEnd());
-  }
+  const work = async (own: Copy): Promise<void> => {
+    for (const [id, mutant] of left) {
+      if (only === undefined && tried >= count) return;
+      if (only !== undefined && !only.includes(id)) continue;
+      const by = await caughtBy(mutant, own, () => only !== undefined || tried++ < count);
+      if (by === undefined) continue;
+      if (only !== undefined) tried++;
+      const line = `${id} ${mutant.file}:${mutant.line} ${mutant.what}`;
+      if (by === "") survived.push(`${line}\n${shown(mutant)}`);
+      console.log(`${line}: ${by === "" ? `SURVIVED\n${shown(mutant)}` : by}`);
+    }
+  };
+  await Promise.all(copies.map(work));
+  tried = only === undefined ? Math.min(tried, count) : tried;
   console.log(["", ...survived].join("\n"));
   console.log(`${tried - survived.length} of ${tried} caught`);
   if (only === undefined) {
@@ -57,7 +66,7 @@ try {
   }
   process.exitCode = survived.length * 10 <= tried ? 0 : 1;
 } finally {
-  rmSync(copy.folder, { recursive: true, force: true });
+  for (const { folder } of copies) rmSync(folder, { recursive: true, force: true });
 }
 
 /** Without a bug all checks pass: else what they say of one with a bug means nothing. */
@@ -85,13 +94,13 @@ async function survey(): Promise<Outcome> {
   return outcome;
 }
 
-/** What caught it: "" nothing, `undefined` the compiler. */
-async function caughtBy(mutant: Mutant): Promise<string | undefined> {
+/** What caught it: "" nothing, `undefined` the compiler; or `counts` says that there are enough. */
+async function caughtBy(mutant: Mutant, copy: Copy, counts: () => boolean): Promise<string | undefined> {
   const path = join(copy.folder, mutant.file);
   const text = texts.get(mutant.file) as string;
   writeFileSync(path, planted(text, mutant));
   try {
-    if (!(await copy.compiles()).ok) return undefined;
+    if (!(await copy.compiles()).ok || !counts()) return undefined;
     const tests = reach.tests(mutant);
     const near = tests.filter((test) => isNear(mutant.file, test));
     const checks: readonly (readonly [string, () => Promise<Outcome>])[] = [

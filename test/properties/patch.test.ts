@@ -243,6 +243,13 @@ describe("a difference", () => {
     expect(growth(changes)).toBe(changed.length - text.length);
   });
 
+  it("compares no stretch word by word that is long on either side", () => {
+    const [short, long] = ["a b c d", `x b y d${" and more".repeat(2000)}`];
+    expect(diffTexts(short, long)).toHaveLength(1);
+    expect(diffTexts(long, short)).toHaveLength(1);
+    expect(diffTexts(short, "x b y d").length).toBeGreaterThan(1);
+  });
+
   it("ends soon where nothing is in common", () => {
     const a = Array.from({ length: 30_000 }, (_, i) => `a${i}\n`).join("");
     const b = Array.from({ length: 30_000 }, (_, i) => `b${i}\n`).join("");
