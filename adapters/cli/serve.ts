@@ -47,7 +47,10 @@ export const serveVerb: Run = async (given) => {
   try {
     await configure(hub, settings, command);
     feed = feedPlan === undefined ? undefined : await startFeed(hub, feedPlan, command);
-    if (!inMemory) tellOthers(hub, place.folder, out);
+    if (!inMemory) {
+      tellOthers(hub, place.folder, out);
+      void hub.catchUp(place.folder);
+    }
     const stopped = stopSignal(hub, out.say);
     announce(hub, feed === undefined ? undefined : feedPlan?.file, out);
     return await stopped;

@@ -42,7 +42,7 @@ export class Guard {
   /** What the host is told. Does not throw. */
   async judge(event: HookEvent, sender: Sender): Promise<Verdict> {
     const folder = logFolder(event.cwd);
-    if (folder !== undefined) await this.catchUp(folder, sender);
+    if (folder !== undefined && sender.isLocal) await this.catchUp(folder, sender);
     return this.#repeats.once(event, Date.now(), async () => {
       const session = this.#sessions.of(event, sender);
       try {
@@ -54,18 +54,22 @@ export class Guard {
   }
 
   /** Lets take effect, in order, what was spooled beside a log while no hub ran. Does not throw. */
-  catchUp(folder: string, { token }: Sender = {}): Promise<void> {
+  catchUp(folder: string, sender: Sender): Promise<void> {
     const underway = this.#catchingUp.get(folder);
     if (underway !== undefined || !hasSpooled(folder)) return underway ?? Promise.resolve();
-    const replayed = this.#replay(takeSpooled(folder), token).finally(() => this.#catchingUp.delete(folder));
+    const replayed = this.#replay(takeSpooled(folder), sender).finally(() => this.#catchingUp.delete(folder));
     this.#catchingUp.set(folder, replayed);
     return replayed;
   }
 
-  async #replay(spooled: readonly Spooled[], token: string | undefined): Promise<void> {
+  async #replay(spooled: readonly Spooled[], { token, isLocal }: Sender): Promise<void> {
     for (const one of spooled) {
       const { agent } = one;
-      const sender = { ...(token === undefined ? {} : { token }), ...(agent === undefined ? {} : { agent }) };
+      const sender = {
+        isLocal,
+        ...(token === undefined ? {} : { token }),
+        ...(agent === undefined ? {} : { agent }),
+      };
       try {
         const session = this.#sessions.of(one.event, sender);
         await replay(session, await session.client(), this.#policies, one);

@@ -10,13 +10,18 @@ import { sessionAgent, speakerOf } from "./names.ts";
 import type { Snapshot } from "./worktree.ts";
 
 /** Opens a session at the hub. */
-export type Connect = (visitor: Omit<ClientOptions, "dial" | "clock" | "chance">) => Promise<Client>;
+export type Connect = (
+  visitor: Omit<ClientOptions, "dial" | "clock" | "chance">,
+  loopback: boolean,
+) => Promise<Client>;
 
 /** Who sent a hook, besides what the host tells. */
 export interface Sender {
   readonly token?: string;
   /** HOLDFAST_AGENT of the host's environment. */
   readonly agent?: string;
+  /** Whether it came from this machine; names are taken at their word from there only. */
+  readonly isLocal: boolean;
 }
 
 /** A shell that runs, and what its worktree looked like before. */
@@ -46,16 +51,16 @@ export class Session {
   /** When it last wrote each file by a tool that says so, and when a shell last ended in each worktree. */
   readonly touchedMs = new Map<string, number>();
   readonly #connect: Connect;
-  readonly #token: string | undefined;
+  readonly #sender: Sender;
   #client: Promise<Client> | undefined;
   #rest: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(connect: Connect, agent: string, parent: string | undefined, token: string | undefined) {
+  constructor(connect: Connect, agent: string, parent: string | undefined, sender: Sender) {
     this.#connect = connect;
     this.agent = agent;
     this.parent = parent;
-    this.#token = token;
+    this.#sender = sender;
   }
 
   /** Its client, opened where there is none. Throws `Refused` when the hub does not let it in. */
@@ -64,7 +69,7 @@ export class Session {
     this.#rest = setTimeout(() => void this.leave(), limits.hookRestMs);
     this.#rest.unref();
     if (this.#client !== undefined) return this.#client;
-    const opening = this.#connect({ ...this.#opening(), oneShot: true });
+    const opening = this.#open({ oneShot: true });
     this.#client = opening;
     opening.catch(() => {
       if (this.#client === opening) this.#client = undefined;
@@ -110,12 +115,13 @@ export class Session {
   /** Says goodbye: the agent is idle at once, its leases run on. */
   async end(): Promise<void> {
     await this.leave();
-    const last = await this.#connect(this.#opening());
+    const last = await this.#open({});
     await last.close();
   }
 
-  #opening() {
-    return { agent: this.agent, ...(this.#token === undefined ? {} : { token: this.#token }) };
+  #open(more: { readonly oneShot?: true }): Promise<Client> {
+    const { token, isLocal } = this.#sender;
+    return this.#connect({ agent: this.agent, ...more, ...(token === undefined ? {} : { token }) }, isLocal);
   }
 }
 
@@ -130,13 +136,13 @@ export class Sessions {
   }
 
   /** The session that a hook speaks of. */
-  of(event: HookEvent, { token, agent: told }: Sender): Session {
-    const agent = sessionAgent(event, told);
+  of(event: HookEvent, sender: Sender): Session {
+    const agent = sessionAgent(event, sender.agent);
     const speaker = speakerOf(agent, event);
-    const key = `${speaker}\n${token ?? ""}`;
+    const key = `${speaker}\n${sender.isLocal}\n${sender.token ?? ""}`;
     const kept = this.#kept.get(key);
     const parent = event.subagent === undefined ? undefined : agent;
-    const session = kept ?? new Session(this.#connect, speaker, parent, token);
+    const session = kept ?? new Session(this.#connect, speaker, parent, sender);
     this.#kept.delete(key);
     this.#kept.set(key, session);
     if (this.#kept.size > limits.hookSessionsMax) {

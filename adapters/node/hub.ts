@@ -9,6 +9,7 @@ import type { Listener } from "../../core/ports/transport.ts";
 import type { WebServer } from "../../transports/http/index.ts";
 import { type ListenOptions, listen } from "../../transports/index.ts";
 import { MQTT_PATH } from "../../transports/mqtt/index.ts";
+import { hasSpooled } from "../hooks/spool.ts";
 import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
 import { Pages } from "./pages.ts";
 
@@ -34,6 +35,11 @@ export interface Hub {
   readonly log: EventLog;
   /** Where it listens, with the ports that were really taken. */
   readonly urls: readonly string[];
+  /**
+   * Lets what hooks kept beside a log while no hub ran take effect. Where tokens are asked for it waits for
+   * the next hook, which brings one.
+   */
+  catchUp(folder: string): Promise<void>;
   /**
    * Says goodbye to every connection, answers what is in flight, closes the log. Calling it again does
    * nothing.
@@ -102,6 +108,9 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     engine,
     log,
     urls: listeners.flatMap((listener) => [...listener.urls]),
+    catchUp: async (folder) => {
+      if (rest.verify === undefined && hasSpooled(folder)) await pages.catchUp(folder);
+    },
     close: () => (closing ??= close()),
   };
 }

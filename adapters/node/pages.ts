@@ -26,13 +26,19 @@ export interface PageHost {
 export interface Desk {
   /** Answers one request, whatever it holds; does not throw. */
   take(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Lets what waited beside a log for a hub take effect. */
+  catchUp?(folder: string): Promise<void>;
   /** Ends every session it holds. */
   close(): Promise<void>;
 }
 
+type Open = (host: PageHost) => Promise<Desk>;
+
+const openHooks: Open = async (host) => (await import("../hooks/desk.ts")).openHookDesk(host);
+
 /** By the first part of the path. */
-const DESKS: { readonly [part: string]: (host: PageHost) => Promise<Desk> } = {
-  hooks: async (host) => (await import("../hooks/desk.ts")).openHookDesk(host),
+const DESKS: { readonly [part: string]: Open } = {
+  hooks: openHooks,
   mcp: async (host) => (await import("../mcp/desk.ts")).openMcpDesk(host),
 };
 
@@ -70,19 +76,27 @@ export class Pages {
     return true;
   };
 
+  /** Lets hooks that waited beside a log for a hub take effect. */
+  async catchUp(folder: string): Promise<void> {
+    try {
+      await (await this.#desk("hooks", openHooks)).catchUp?.(folder);
+    } catch (error) {
+      this.#host.report("hooks that waited for a hub", error);
+    }
+  }
+
   async close(): Promise<void> {
     const desks = await Promise.allSettled(this.#desks.values());
     await Promise.all(desks.map((desk) => (desk.status === "fulfilled" ? desk.value.close() : undefined)));
   }
 
-  async #answer(
-    part: string,
-    open: (host: PageHost) => Promise<Desk>,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async #answer(part: string, open: Open, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await (await this.#desk(part, open)).take(request, response);
+  }
+
+  #desk(part: string, open: Open): Promise<Desk> {
     const desk = this.#desks.get(part) ?? open(this.#host);
     this.#desks.set(part, desk);
-    await (await desk).take(request, response);
+    return desk;
   }
 }

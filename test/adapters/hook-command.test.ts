@@ -278,6 +278,19 @@ describe("without a hub", () => {
   );
 
   it(
+    "lets what waits take effect when a hub starts, though no hook comes",
+    inSandbox(async (box) => {
+      mkdirSync(join(box.root, ".git/holdfast"));
+      await run(box, edited(box, "a.ts"));
+      await box.serve();
+      await expect
+        .poll(async () => (await box.run(["activity", "--json"])).json.items.length, { timeout: 10_000 })
+        .toBe(1);
+      expect(existsSync(spoolOf(box))).toBe(false);
+    }),
+  );
+
+  it(
     "keeps no more than there is room for, and takes foreign lines for what they are",
     inSandbox(async (box) => {
       mkdirSync(join(box.root, ".git/holdfast"), { recursive: true });
