@@ -1,6 +1,8 @@
 /**
  * `init`: makes the hosts of agents that are used in a repository work with Holdfast, and undoes that again.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { structuredPatch } from "diff";
 import { type HostSetup, hosts, type Terms } from "../setup/hosts.ts";
 import type { Part } from "../setup/part.ts";
@@ -34,7 +36,7 @@ async function init(command: Command, place: Place, record: SetupRecord): Promis
   return carryOut(command, place, plan, {
     also: { hosts: names.map(({ name }) => name), ...terms },
     head: chosen.map(hostLine),
-    next: nextSteps(names, plan, terms),
+    next: nextSteps(root, names, plan, terms),
     before: () => {
       const all = partsHere(place, hosts, terms);
       record.keep(plan.changes, (change) => stripped(all, change));
@@ -55,16 +57,28 @@ function hostLine({ host, sign }: ChosenHost): string {
   return `${host.title} (${sign})`;
 }
 
-function nextSteps(chosen: readonly HostSetup[], plan: Plan, { runner }: Terms): readonly string[] {
+function nextSteps(
+  root: string,
+  chosen: readonly HostSetup[],
+  plan: Plan,
+  { runner }: Terms,
+): readonly string[] {
   if (plan.changes.length === 0) return [];
   const own = chosen.flatMap(({ next }) => (next === undefined ? [] : [next]));
-  const slow = "npm install -g holdfast makes its hooks quicker: npx adds about a third of a second to each.";
   return [
     "Commit these files, so that every clone and worktree has them.",
     ...own,
-    ...(runner === "holdfast" ? [] : [slow]),
+    ...(runner === "holdfast" ? [] : [throughNpx(root)]),
     "holdfast doctor checks that the hooks really fire.",
   ];
+}
+
+/** What starting it by npx costs, and what to do instead. */
+function throughNpx(root: string): string {
+  const better = "holdfast init --undo, npm install -g holdfast and holdfast init make them quicker.";
+  const costs = "Its hooks go through npx, which adds about a third of a second to each";
+  if (existsSync(join(root, "node_modules", "holdfast"))) return `${costs}. ${better}`;
+  return `${costs} and, as holdfast is not installed, finds nothing once a newer version is out. ${better}`;
 }
 
 async function undo(command: Command, place: Place, record: SetupRecord): Promise<number> {

@@ -147,13 +147,15 @@ describe("a hub in the background", { concurrent: true }, () => {
   );
 
   it(
-    "lives on when the worktree it was started from is gone",
+    "has the port that a worktree names, and lives on when that worktree is gone",
     inBackground(async (box) => {
       box.file("../tree/.git", `gitdir: ${join(box.root, ".git/worktrees/tree")}\n`);
       box.file(".git/worktrees/tree/HEAD", "ref: refs/heads/tree\n");
       box.file(".git/worktrees/tree/commondir", "../..\n");
       const tree = join(box.folder, "tree");
-      await box.run(["up", ...quietly], { cwd: tree });
+      const { port } = (await box.run(["init", "--host", "claude", "--json"], { cwd: tree })).json;
+      await box.run(["up"], { cwd: tree });
+      expect(toldOf(box).urls[0]).toBe(`ws://127.0.0.1:${port}`);
       rmSync(tree, { recursive: true });
       expect((await box.run(["claim", "A"])).code).toBe(0);
       expect((await box.run(["status", "--json"])).json).toHaveProperty("hub");
