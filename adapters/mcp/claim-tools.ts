@@ -36,6 +36,7 @@ export const claimTool: ToolSource = {
     "extends the lease. Returns the epoch, the time left and what the last holder saved; or isError with who holds it and until when.",
   actions: {
     claim: {
+      exact: true,
       takes: object({
         ...pick(acquire, "claim"),
         paths: optional(pathsField),
@@ -89,6 +90,7 @@ export const checkpointTool: ToolSource = {
     },
     list: {
       reads: true,
+      exact: true,
       takes: queries["checkpoints.list"].params,
       run: async (given, { client }) => {
         const { items, nowMs, ...rest } = await client.call("checkpoints.list", rows(given), PATIENCE);

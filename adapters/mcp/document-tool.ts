@@ -49,6 +49,7 @@ export const documentTool: ToolSource = {
     },
     read: {
       reads: true,
+      exact: true,
       takes: object(pick(read, "document", "block", "blocks")),
       run: async (given, { client }) => {
         const found = await client.send("document.read", given, PATIENCE);
@@ -86,6 +87,7 @@ export const documentTool: ToolSource = {
     remove: changing("document.remove", commands["document.remove"]),
     history: {
       reads: true,
+      exact: true,
       takes: history,
       run: async (given, { client }) => {
         const asked = rows(given) as { readonly document: string };

@@ -34,6 +34,17 @@ export function marked(text: string): string {
   return lines.join("\n");
 }
 
+/**
+ * A value with those marks broken in each of its strings: hosts show models the structured content, too, and
+ * some show nothing else.
+ */
+export function withoutMarks(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(MARKS, "‹");
+  if (Array.isArray(value)) return value.map(withoutMarks);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, withoutMarks(of)]));
+}
+
 /** A short text on one line, in quotation marks that it cannot end. */
 export function inline(text: string): string {
   const line = safeLine(text.slice(0, LINE_MAX * 4))

@@ -26,6 +26,8 @@ export interface Seat {
   /** One file's name relative to the worktree's root; throws likewise. */
   fileOf(path: string): string;
   readonly epochs: Epochs;
+  /** The seat of an agent that the host names with a call; absent where it is settled who speaks. */
+  forAgent?(agent: string): Seat;
 }
 
 /** Epochs in memory, the oldest forgotten first. */

@@ -13,6 +13,7 @@ import {
 import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
 import { version } from "../place/version.ts";
+import { agentOfCall } from "./caller.ts";
 import { listResources, placeAt, readPlace, resourceTemplates } from "./resources.ts";
 import type { Seat } from "./seat.ts";
 import { tools } from "./tools.ts";
@@ -70,7 +71,10 @@ function serveTools(server: Server, seat: Seat): void {
         `There is no tool ${params.name.slice(0, 100)}.`,
       );
     }
-    return tool.call(params.arguments ?? {}, seat, mcpReq.signal);
+    // Asked of each call, for one process of a host may serve several sessions at once.
+    const agent = seat.forAgent && agentOfCall(mcpReq._meta, server.getClientVersion()?.name);
+    const from = agent === undefined ? seat : (seat.forAgent?.(agent) ?? seat);
+    return tool.call(params.arguments ?? {}, from, mcpReq.signal);
   });
 }
 

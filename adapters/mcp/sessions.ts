@@ -8,6 +8,7 @@ import type { Client } from "../../core/client/client.ts";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import { fieldsOf } from "./listening.ts";
+import type { Seat } from "./seat.ts";
 import { type SeatedServer, serverFor } from "./server.ts";
 import type { Visitors } from "./visitors.ts";
 import { nameFor, type Who } from "./who.ts";
@@ -107,9 +108,9 @@ export class Sessions {
     const id = randomUUID();
     const agent = asks.agent ?? nameFor(fieldsOf(fieldsOf(params).clientInfo).name, id);
     const who = { ...asks, agent };
-    const { visitor, done } = this.#visitors.use(who);
-    const served = serverFor({ ...visitor.seat, client: () => this.#client(who) });
-    done();
+    const seat = { ...this.#visitors.seatOf(who), client: () => this.#client(who) };
+    const forAgent = (agent: string): Seat => this.#visitors.seatOf({ ...asks, agent });
+    const served = serverFor(asks.agent === undefined ? { ...seat, forAgent } : seat);
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
       onsessioninitialized: () => {

@@ -9,7 +9,7 @@ import { labelled, PATIENCE, pathsField } from "./claim-tools.ts";
 import { CAUTION, CAUTION_FIELD, inline, span } from "./quote.ts";
 import { pick } from "./schema.ts";
 import { taskLine } from "./task-tools.ts";
-import type { Answer, Caller, ToolSource } from "./tool.ts";
+import type { Answer, Caller, Given, ToolSource } from "./tool.ts";
 
 export const statusTool: ToolSource = {
   title: "Look around",
@@ -56,10 +56,13 @@ async function around({ client, seat }: Caller, limit: number): Promise<Answer> 
   const fields = {
     ...(seat.agent === undefined ? {} : { agent: seat.agent }),
     caution: CAUTION_FIELD,
-    summary,
-    agents: here.slice(0, limit),
-    claims: claims.items,
-    ready: ready.items,
+    unread: summary.inbox,
+    here: here
+      .slice(0, limit)
+      .map(({ agent, presence, role }) => ({ agent, presence, ...(role === undefined ? {} : { role }) })),
+    counts: { claims: summary.claims, waits: summary.waits, tasks: summary.tasks },
+    claims: claims.items.map(claimFields),
+    ready: ready.items.map(({ task, title, paths }) => ({ task, title, paths })),
   };
   return { fields, text: lines.join("\n") };
 }
@@ -71,7 +74,24 @@ async function covering(paths: readonly string[], caller: Caller): Promise<Answe
     ? "You may edit: it is yours."
     : "You may edit: nobody holds it. Claim it first.";
   const lines = [mayEdit ? advice : "You may not edit all of it: others hold it.", ...items.map(claimLine)];
-  return { fields: { caution: CAUTION_FIELD, mayEdit, items, more }, text: lines.join("\n") };
+  return {
+    fields: { caution: CAUTION_FIELD, mayEdit, items: items.map(claimFields), more },
+    text: lines.join("\n"),
+  };
+}
+
+/** What a model should know of a claim; the territory has all of it. */
+function claimFields({ claim, holder, remainingMs, scope, shared, note, task, waiting }: ClaimView): Given {
+  return {
+    claim,
+    holder,
+    remainingMs,
+    ...(scope === undefined ? {} : { scope }),
+    ...(shared ? { shared } : {}),
+    ...(note === undefined ? {} : { note }),
+    ...(task === undefined ? {} : { task }),
+    waiting,
+  };
 }
 
 /** A claim on one line. */

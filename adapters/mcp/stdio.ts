@@ -4,7 +4,6 @@
 import type { JSONRPCMessage, Server, Transport } from "@modelcontextprotocol/server";
 import { type StdioServerHandle, StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { limits } from "../../core/limits.ts";
-import { type Caller, callerOf, isNamedByCalls } from "./caller.ts";
 import { cancelled, listenedTo } from "./listening.ts";
 import type { Seat } from "./seat.ts";
 import { serverFor } from "./server.ts";
@@ -21,8 +20,6 @@ export interface StdioOptions {
   readonly seat: Seat;
   /** Called once, when the host goes on after the handshake: it means to stay. */
   readonly begun: () => void;
-  /** Called before a call is served whose host says who makes it; before `begun` where that is its first. */
-  readonly met: (caller: Caller) => void;
   /** Hears of what went wrong and is nobody's to answer. */
   readonly report: (what: string, error: unknown) => void;
 }
@@ -35,7 +32,7 @@ export interface Served {
 }
 
 /** Serves the process's standard input and output; nothing but MCP must be written there. */
-export function serveOverStdio({ seat, begun, met, report }: StdioOptions): Served {
+export function serveOverStdio({ seat, begun, report }: StdioOptions): Served {
   let current: Server | undefined;
   // The SDK hands each change to those of its subscriptions that asked for it.
   const watch = new Watch(seat, (uri) => {
@@ -46,14 +43,8 @@ export function serveOverStdio({ seat, begun, met, report }: StdioOptions): Serv
   });
   const listening = new Listening(watch);
   let hasBegun = false;
-  let isNamed = true;
   const hear = (message: JSONRPCMessage): Promise<void> => {
-    if (isNamedByCalls(message)) isNamed = false;
-    const caller = isNamed ? undefined : callerOf(message);
-    if (caller !== undefined) met(caller);
-    // Who is not known yet has not joined by looking at what there is.
-    const isSilent = !isNamed && !("method" in message && message.method === "tools/call");
-    if (!hasBegun && !isSilent && "method" in message && !HANDSHAKE.has(message.method)) {
+    if (!hasBegun && "method" in message && !HANDSHAKE.has(message.method)) {
       hasBegun = true;
       begun();
     }

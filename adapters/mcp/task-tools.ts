@@ -18,6 +18,7 @@ export const nextTool: ToolSource = {
     "Returns the task with its files leased under its id; isError when there is none for you.",
   actions: {
     next: {
+      exact: true,
       takes: object(pick(commands["task.next"].fields, "capabilities", "ttlMs", "note")),
       run: async (given, caller) => {
         const { client, seat } = caller;

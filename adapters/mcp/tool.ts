@@ -7,6 +7,7 @@ import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
 import type { ObjectShape } from "../../core/model/shape.ts";
 import { type Check, compile } from "../../core/protocol/schema.ts";
+import { withoutMarks } from "./quote.ts";
 import { inputSchema, outputSchema } from "./schema.ts";
 import type { Seat } from "./seat.ts";
 
@@ -33,6 +34,8 @@ export interface Answer {
 export interface Action {
   /** What it takes; also what the tool's schema is made of. */
   readonly takes: ObjectShape;
+  /** Its fields hold texts that must come out as they went in: documents, checkpoints. */
+  readonly exact?: true;
   /** Changes nothing, so that it is open to a caller without a name. */
   readonly reads?: true;
   /** Given what it takes. Throws `Refused` and `Failure`. */
@@ -94,7 +97,8 @@ export class Tool {
       const { action, given } = this.#understood(input);
       if (seat.agent === undefined && action.reads !== true) throw new Refused(UNNAMED);
       const { fields, text } = await action.run(given, { seat, client: await seat.client(), signal });
-      return { content: [{ type: "text", text }], structuredContent: fields };
+      const structuredContent = action.exact === true ? fields : (withoutMarks(fields) as Given);
+      return { content: [{ type: "text", text }], structuredContent };
     } catch (error) {
       return failed(error);
     }

@@ -33,7 +33,7 @@ export class Visitor {
   readonly #open: () => Promise<Client>;
   #client: Promise<Client> | undefined;
 
-  constructor(host: McpHost, who: Who, hubRoot: string) {
+  constructor(host: McpHost, who: Who, hubRoot: string, forAgent: (agent: string) => Seat) {
     const { agent, token, loopback } = who;
     this.#open = () =>
       host.connect(
@@ -48,7 +48,7 @@ export class Visitor {
         loopback,
       );
     this.seat = {
-      ...(agent === undefined ? {} : { agent }),
+      ...(agent === undefined ? { forAgent } : { agent }),
       ...pathsIn(who.worktree, hubRoot),
       client: () => this.client(),
       epochs: epochsInMemory(),
@@ -112,6 +112,13 @@ export class Visitors {
     return { visitor, done };
   }
 
+  /** The seat of one who asks. */
+  seatOf(who: Who): Seat {
+    const { visitor, done } = this.use(who);
+    done();
+    return visitor.seat;
+  }
+
   /** Ends the sessions of those who have not asked for a while. */
   async sweep(): Promise<void> {
     const before = performance.now() - limits.mcpVisitorIdleMs;
@@ -130,7 +137,7 @@ export class Visitors {
         throw new Failure("busy", "This hub serves as many over MCP as it can; try later.");
       this.#end(...oldest).catch((error: unknown) => this.#host.report("/mcp", error));
     }
-    return new Visitor(this.#host, who, this.#hubRoot);
+    return new Visitor(this.#host, who, this.#hubRoot, (agent) => this.seatOf({ ...who, agent }));
   }
 
   async #end(key: string, visitor: Visitor): Promise<void> {

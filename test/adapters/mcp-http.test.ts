@@ -57,7 +57,12 @@ function today(method: string, params: object, headers: Record<string, string> =
       ...(name === undefined ? {} : { "mcp-name": name }),
       ...headers,
     },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: envelope } }),
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method,
+      params: { ...params, _meta: { ...envelope, ...(params as { _meta?: object })._meta } },
+    }),
   });
 }
 
@@ -181,6 +186,23 @@ describe("sessions", () => {
     const second = await two.call("claim", { claim: "A" });
     expect(first.fields.holder).toMatch(/^claude-code-[0-9a-f]{8}$/);
     expect(second.fields).toMatchObject({ code: "claim.held", holder: first.fields.holder });
+  });
+
+  it("are, with Codex, whom each call names, unless a header did", async () => {
+    const called = async (headers: Record<string, string>, thread: string) => {
+      const host = await open(url, "2025-11-25", headers, "codex-mcp-client");
+      const _meta = { sessionId: "s-1", threadId: thread };
+      const result = await host.client.callTool({ name: "status", arguments: {}, _meta });
+      return (result.structuredContent as { agent: string }).agent;
+    };
+    expect(await called({}, "s-1")).toBe("codex-s-1");
+    expect(await called({}, "t-2")).toBe("codex-s-1/t-2");
+    expect(await called({ "holdfast-agent": "alice" }, "s-1")).toBe("alice");
+    const turn = { session_id: "s-9", thread_id: "s-9" };
+    const params = { name: "claim", arguments: { claim: "A" }, _meta: { "x-codex-turn-metadata": turn } };
+    expect(await (await today("tools/call", params)).json()).toMatchObject({
+      result: { structuredContent: { holder: "codex-s-9" } },
+    });
   });
 
   it("belong to who began them, and end when told to", async () => {

@@ -110,7 +110,24 @@ describe("holdfast mcp", () => {
     const said = [...(await second)].sort((a, b) => Number(a.id) - Number(b.id));
     const subagent = `codex-01a1f9f7-17ab/${thread}`;
     expect(said[0]).toMatchObject(holderOf(subagent));
-    expect(JSON.stringify(said[1])).toContain(encodeURIComponent(subagent));
+    // The resources are the session's.
+    expect(JSON.stringify(said[1])).toContain('"holdfast://inbox/codex-01a1f9f7-17ab"');
+    const both = answers(child, 4);
+    for (const [id, claim, by] of [
+      [6, "A", session],
+      [7, "B", thread],
+      [8, "B", session],
+      [9, "A", session],
+    ] as const) {
+      child.stdin?.write(claims(id, claim, by));
+    }
+    const crossed = [...(await both)].sort((a, b) => Number(a.id) - Number(b.id));
+    expect(crossed).toMatchObject([
+      holderOf("codex-01a1f9f7-17ab"),
+      holderOf(subagent),
+      { result: { isError: true, structuredContent: { holder: subagent } } },
+      holderOf("codex-01a1f9f7-17ab"),
+    ]);
     expect((await finished(child)).code).toBe(0);
   });
 
