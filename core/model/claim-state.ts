@@ -96,18 +96,12 @@ type Lease = Pick<
 function claimOf(lease: Lease, shared: boolean, acrossWorktrees: boolean, terms: Terms): Claim {
   const { claim, holder, epoch, status, ttlMs, grantedAtMs, expiresAtMs } = lease;
   const { scope, note, task, onGone, git } = terms;
-  const made: { -readonly [K in keyof Claim]: Claim[K] } = {
-    claim,
-    holder,
-    epoch,
-    shared,
-    acrossWorktrees,
-    status,
-    ttlMs,
-    grantedAtMs,
-    expiresAtMs,
-  };
-  if (scope !== undefined) made.scope = scope;
+  const plain = { claim, holder, epoch, shared, acrossWorktrees, status, ttlMs, grantedAtMs, expiresAtMs };
+  // What nearly every claim has belongs to the literal: a field added later takes an object of its own.
+  const made: { -readonly [K in keyof Claim]: Claim[K] } =
+    scope === undefined
+      ? plain
+      : { claim, holder, epoch, shared, acrossWorktrees, status, ttlMs, grantedAtMs, expiresAtMs, scope };
   if (note !== undefined) made.note = note;
   if (task !== undefined) made.task = task;
   if (onGone !== undefined) made.onGone = onGone;
