@@ -9,6 +9,7 @@ import { answerOf } from "../../adapters/hooks/answer.ts";
 import type { HookEvent, Host } from "../../adapters/hooks/event.ts";
 import { canSay } from "../../adapters/hooks/hosts.ts";
 import { normalise } from "../../adapters/hooks/normalise.ts";
+import { type Answer, deniedBy, type Fleet, withFleet } from "./hook-fleet.ts";
 
 const folder = fileURLToPath(new URL("hooks-fixtures/recorded/", import.meta.url));
 
@@ -202,5 +203,75 @@ describe("what hosts were recorded to tell", () => {
         }
       }
     }
+  });
+});
+
+/** What each recorded use of a tool was about to write; the others write nothing. */
+const WRITES: { readonly [name: string]: readonly string[] } = {
+  "claude PreToolUse-Edit": ["src/a.ts"],
+  "claude PreToolUse-Write": ["src/b.ts"],
+  "claude PreToolUse-Write-subagent": ["src/t.ts"],
+  "claude PreToolUse-Write-worktree": [".claude/worktrees/side/w.ts"],
+  "claude PreToolUse-NotebookEdit": ["n.ipynb"],
+  "claude PreToolUse-Bash": ["src/a.ts"],
+  "claude PreToolUse-Bash-folder": ["src/a.ts"],
+  "claude PreToolUse-Bash-heredoc": ["src/c.ts"],
+  "claude PreToolUse-Bash-subagent": ["src/s.ts"],
+  "codex PreToolUse-apply_patch": ["src/a.ts"],
+  "codex PreToolUse-apply_patch-many": ["src/many.ts", "src/a.ts"],
+  "codex PreToolUse-apply_patch-move": ["src/a.ts", "src/moved.ts"],
+  "codex PreToolUse-apply_patch-delete-many": ["src/many.ts"],
+  "codex PreToolUse-apply_patch-subagent": ["src/t.ts"],
+  "codex PreToolUse-Bash": ["src/moved.ts"],
+  "codex PreToolUse-Bash-folder": ["src/moved.ts"],
+  "codex PreToolUse-Bash-heredoc": ["src/moved.ts"],
+  "codex PreToolUse-Bash-subagent": ["src/s.ts"],
+};
+
+describe("what hosts were recorded to ask leave for", () => {
+  const asked = recorded.filter(({ payload }) => payload.hook_event_name === "PreToolUse");
+  const replay = (fleet: Fleet, { host, payload }: Recorded, id: string): Promise<Answer> => {
+    const text = JSON.stringify({ ...payload, tool_use_id: id });
+    return fleet.post(host, text.replaceAll('"/repo', `"${fleet.root}`));
+  };
+
+  it(
+    "is refused for each file that another holds, and claims each file that is free",
+    withFleet(async (fleet) => {
+      // What stands below src is there, as it was when it was recorded.
+      for (const file of ["src/moved.ts", "src/many.ts", "n.ipynb"]) fleet.file(file);
+      const bob = await fleet.agent("bob");
+      const release = async (holder: string) => {
+        for (const { claim, epoch } of (await bob.call("claims.list", { holder })).items) {
+          const by = holder === "bob" ? bob : await fleet.agent(holder);
+          await by.call("claim.release", { claim, epoch, outcome: "done" });
+          if (by !== bob) await by.close();
+        }
+      };
+      for (const one of asked) {
+        const writes = WRITES[one.name] ?? [];
+        for (const file of writes) {
+          const scope = { worktree: fleet.root, files: [file] };
+          await bob.call("claim.acquire", { claim: "AUTH", scope, ttlMs: 600_000, note: "rewriting it" });
+          const reason = deniedBy(await replay(fleet, one, `${one.name} ${file}`));
+          expect(reason, one.name).toMatch(
+            / held by bob as AUTH \("rewriting it"\) until .*Nothing was changed\./,
+          );
+          expect(reason, one.name).toContain(file);
+          await release("bob");
+        }
+        expect(deniedBy(await replay(fleet, one, `${one.name} free`)), one.name).toBeUndefined();
+        const { items } = await bob.call("claims.list", {});
+        const claimed = items.flatMap(({ scope }) => scope?.files ?? []);
+        expect([one.name, ...claimed].sort()).toEqual([one.name, ...writes].sort());
+        for (const holder of new Set(items.map((claim) => claim.holder))) await release(holder);
+      }
+      await bob.close();
+    }),
+  );
+
+  it("knows every tool that writes", () => {
+    const names = new Set(asked.map(({ name }) => name));
+    expect(Object.keys(WRITES).filter((name) => !names.has(name))).toEqual([]);
   });
 });

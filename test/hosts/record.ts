@@ -116,7 +116,7 @@ function sanitise(payload: Payload, repo: string, home: string): Payload {
     )
     .replaceAll(/("(?:duration_ms|seconds_since_last_response)":)\d+/g, "$11");
   // What a tool answered is of no use here beyond its beginning; Codex calls its first agent "/root".
-  return JSON.parse(text.replaceAll("/root/", "/first/"), (_key, value) =>
+  return JSON.parse(text.replaceAll(/\/root(?=\/)/g, "/first"), (_key, value) =>
     typeof value === "string" && value.length > 400 ? `${value.slice(0, 100)}…` : value,
   );
 }
