@@ -117,6 +117,70 @@ describe("the encoding", () => {
     expect(there(entries)).toEqual(entries);
   });
 
+  test("notices every change of a line by the sum behind it", () => {
+    const entries = story(100);
+    const encoder = new FeedEncoder(header);
+    const lines = [
+      headerLine(header),
+      ...entries
+        .map((entry) => encoder.encode(entry))
+        .join("")
+        .split("\n"),
+    ];
+    lines.pop();
+    const summed = lines.findLastIndex((line) => line.startsWith('{"sum"'));
+    expect(lines.filter((line) => line.startsWith('{"sum"'))).toHaveLength(3);
+    const read = ([first = "", ...rest]: readonly string[]) => {
+      const decoder = new FeedDecoder(first);
+      for (const line of rest) decoder.decode(line);
+    };
+    read(lines);
+    const place = fc.nat(summed);
+    const changes = fc.oneof(
+      fc.tuple(place, fc.nat(), fc.constantFrom("0", "z", '"', "1")).map(([at, column, put]) => {
+        const line = lines[at] as string;
+        const x = column % line.length;
+        return lines.with(at, line.slice(0, x) + put + line.slice(x + 1));
+      }),
+      place.map((at) => lines.toSpliced(at, 1)),
+      fc.tuple(place, place).map(([a, b]) => lines.with(a, lines[b] as string).with(b, lines[a] as string)),
+      place.map((at) => lines.toSpliced(at, 0, lines[at] as string)),
+    );
+    fc.assert(
+      fc.property(changes, (changed) => {
+        // The same sum twice says the same twice.
+        const same = changed.filter((line, i) => line !== changed[i - 1] || !line.startsWith('{"sum"'));
+        if (same.join() !== lines.join()) expect(() => read(changed)).toThrow();
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("goes on behind a crash that left an entry without the sum that was due", () => {
+    const entries = story(40);
+    const encoder = new FeedEncoder(header);
+    const lines = entries
+      .slice(0, 32)
+      .map((entry) => encoder.encode(entry))
+      .join("")
+      .split("\n")
+      .slice(0, -1);
+    expect(lines.pop()).toMatch(/^\{"sum"/);
+    const decoder = new FeedDecoder(headerLine(header));
+    for (const line of lines) decoder.decode(line);
+    const again = new FeedEncoder(decoder.state);
+    lines.push(
+      ...entries
+        .slice(32)
+        .map((entry) => again.encode(entry))
+        .join("")
+        .split("\n")
+        .slice(0, -1),
+    );
+    const reader = new FeedDecoder(headerLine(header));
+    expect(lines.flatMap((line) => reader.decode(line) ?? [])).toEqual(entries);
+  });
+
   test("refuses lines that cannot be", () => {
     const decoder = () => new FeedDecoder(headerLine(header));
     expect(() => new FeedDecoder('{"feed":2}')).toThrow();

@@ -2,18 +2,25 @@
  * The feed's encoding: entries to lines of NDJSON and back, without loss, in about a third of the
  * bytes and tokens.
  *
- * A file is self-contained. Its first line is the header, an object with `feed`. After it come three
+ * A file is self-contained. Its first line is the header, an object with `feed`. After it come four
  * kinds of lines: `{"t":N,"is":{…}}` declares template N; `{"seq":N}` says that the next entry's seq
- * is not the one that follows; and an entry is a list `[template, ms since the last entry, values…]`,
+ * is not the one that follows; `{"sum":"…"}`, behind every 32nd entry, is the beginning of the SHA-256 of
+ * all lines before it but those of this kind, in base64url; and an entry is a list `[template, ms since the last entry, values…]`,
  * with `[ms, wall ms beyond that]` in second place where the wall clock went otherwise. Template 0
  * needs no declaration: its value is the entry as it is.
  */
+import { createHash, type Hash } from "node:crypto";
 import type { Entry } from "../../core/model/slice.ts";
 import { fillIn, fillOut, rules } from "./feed-template.ts";
 import { FeedWords, type Plain, type PlainObject } from "./feed-words.ts";
 
 /** Kinds of entries one file may declare; all others are written as they are. */
 const TEMPLATES_MAX = 400;
+
+/** Rarely enough to cost next to nothing, often enough that damage is noticed soon. */
+const SUM_EVERY = 32;
+/** Characters of a sum: 48 bits. */
+const SUM_LENGTH = 8;
 
 /** The first line of a feed file. */
 export interface FeedHeader {
@@ -31,6 +38,35 @@ export interface FeedHeader {
 export interface FeedState {
   readonly words: FeedWords;
   readonly templates: PlainObject[];
+  readonly sums: FeedSums;
+}
+
+/** What every line so far comes to. */
+class FeedSums {
+  readonly #hash: Hash = createHash("sha256");
+  #entries = 0;
+
+  /** A line that is no sum, without its end. */
+  add(line: string, isEntry: boolean): void {
+    this.#hash.update(line).update("\n");
+    if (isEntry) this.#entries++;
+  }
+
+  get isDue(): boolean {
+    return this.#entries >= SUM_EVERY;
+  }
+
+  /** The sum to be written, or to be found, here. */
+  take(): string {
+    this.#entries = 0;
+    return this.#hash.copy().digest("base64url").slice(0, SUM_LENGTH);
+  }
+}
+
+function begun(firstLine: string, after: number): FeedState {
+  const sums = new FeedSums();
+  sums.add(firstLine, false);
+  return { words: new FeedWords(after), templates: [{}], sums };
 }
 
 /** The first line of a new file, with the rules, without its end. */
@@ -51,7 +87,7 @@ export class FeedEncoder {
 
   /** Begins behind a header, or goes on where a decoder of the file stands. */
   constructor(start: FeedHeader | FeedState) {
-    this.#state = "feed" in start ? { words: new FeedWords(start.after), templates: [{}] } : start;
+    this.#state = "feed" in start ? begun(headerLine(start), start.after) : start;
     this.#numbers = new Map(this.#state.templates.map((template, at) => [JSON.stringify(template), at]));
   }
 
@@ -62,34 +98,44 @@ export class FeedEncoder {
 
   /** The lines of the next entry, each with its end. Entries must come in the order of the log. */
   encode(entry: Entry): string {
+    const { sums } = this.#state;
+    const sum = () => (sums.isDue ? `{"sum":"${sums.take()}"}\n` : "");
+    // One that an earlier writer had no time for comes first.
+    const before = sum();
+    const lines = this.#lines(entry);
+    for (const line of lines) sums.add(line, line.startsWith("["));
+    return `${before}${lines.join("\n")}\n${sum()}`;
+  }
+
+  #lines(entry: Entry): string[] {
     const { words, templates } = this.#state;
     const ms = entry.atMs - words.atMs;
     const beyond = entry.wallMs - words.wallMs - ms;
     const time: Plain = beyond === 0 ? ms : [ms, beyond];
-    const before = entry.seq === words.seq + 1 ? "" : `{"seq":${entry.seq}}\n`;
+    const lines = entry.seq === words.seq + 1 ? [] : [`{"seq":${entry.seq}}`];
     const kind = kindOf(entry);
     if (!this.#seen.has(kind)) {
       if (this.#seen.size < TEMPLATES_MAX) this.#seen.add(kind);
-      return before + this.#plain(entry, time);
+      return [...lines, this.#plain(entry, time)];
     }
-    if (templates.length >= TEMPLATES_MAX) return before + this.#plain(entry, time);
+    if (templates.length >= TEMPLATES_MAX) return [...lines, this.#plain(entry, time)];
     const { template, values } = fillIn(entry, words);
     const text = JSON.stringify(template);
     let number = this.#numbers.get(text);
-    let declaration = "";
     if (number === undefined) {
       number = templates.push(template) - 1;
       this.#numbers.set(text, number);
-      declaration = `{"t":${number},"is":${text}}\n`;
+      lines.push(`{"t":${number},"is":${text}}`);
     }
     words.entry(entry);
-    return `${before}${declaration}${JSON.stringify([number, time, ...values])}\n`;
+    lines.push(JSON.stringify([number, time, ...values]));
+    return lines;
   }
 
   #plain(entry: Entry, time: Plain): string {
     const { seq: _, atMs: __, wallMs: ___, ...rest } = entry;
     this.#state.words.entry(entry);
-    return `${JSON.stringify([0, time, rest])}\n`;
+    return JSON.stringify([0, time, rest]);
   }
 }
 
@@ -107,7 +153,7 @@ export class FeedDecoder {
   /** Begins with the file's first line; throws when that is no header this version knows. */
   constructor(firstLine: string) {
     this.header = headerOf(firstLine);
-    this.state = { words: new FeedWords(this.header.after), templates: [{}] };
+    this.state = begun(firstLine, this.header.after);
   }
 
   /** Seq of the last entry. */
@@ -118,15 +164,22 @@ export class FeedDecoder {
   /** The entry of a line, `undefined` when it holds none; throws when it cannot be one of this file. */
   decode(line: string): Entry | undefined {
     const value = JSON.parse(line) as Plain;
-    const { words, templates } = this.state;
+    const { words, templates, sums } = this.state;
     if (!Array.isArray(value)) {
-      const { t, is, seq } = value as PlainObject;
+      const { t, is, seq, sum } = value as PlainObject;
+      if (typeof sum === "string") {
+        if (sum !== sums.take()) throw new Error("a line before it is not what was written");
+        return undefined;
+      }
+      sums.add(line, false);
       if (typeof seq === "number") this.#next = seq;
       else if (t === templates.length && typeof is === "object" && is !== null)
         templates.push(is as PlainObject);
       else throw new Error("a line that is neither an entry nor a declaration");
       return undefined;
     }
+    if (sums.isDue) throw new Error("a sum is missing");
+    sums.add(line, true);
     const [number, time, ...values] = value as readonly Plain[];
     const [ms, beyond] = (Array.isArray(time) ? time : [time, 0]) as readonly Plain[];
     if (typeof number !== "number" || typeof ms !== "number" || typeof beyond !== "number") {
