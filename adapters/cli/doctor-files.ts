@@ -77,7 +77,10 @@ function fileCheck(root: string, path: string, parts: readonly Part[]): Check | 
   return { check: path, status: "broken", said, todo: "holdfast init" };
 }
 
-/** Settings by which Claude Code passes over the hooks that stand in its files: the project's and the person's. */
+/**
+ * Settings by which Claude Code passes over the hooks that stand in its files: the project's and the
+ * person's.
+ */
 function switches(root: string, { name }: HostSetup, env: NodeJS.ProcessEnv): readonly Check[] {
   if (name !== "claude") return [];
   const own = env.CLAUDE_CONFIG_DIR ?? join(env.HOME ?? env.USERPROFILE ?? root, ".claude");
