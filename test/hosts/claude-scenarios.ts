@@ -1,8 +1,9 @@
 /**
  * What is shown with Claude Code.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { resultOf, timesHeard } from "./model.ts";
+import { heard, resultOf, timesHeard } from "./model.ts";
 import {
   bash,
   bobHolds,
@@ -17,6 +18,7 @@ import {
   mustRefuse,
   read,
   type Scenario,
+  UNREADABLE,
   write,
 } from "./scenario.ts";
 
@@ -108,6 +110,38 @@ export const claudeScenarios: readonly Scenario[] = [
       mustBe(stage.read(HELD), "held\n", HELD);
       mustBe(stage.read(FREE), "ours\n", `${FREE} (${resultOf(model, "toolu_side_2_1")})`);
       return "refused bob's file, passed its session's";
+    },
+  },
+  {
+    shows: "Claude Code: a command that nobody can read is caught by what it did",
+    async run(stage) {
+      await bobHolds(stage);
+      const model = await stage.play({ main: [{ use: [bash(UNREADABLE)] }] });
+      mustEnd(await stage.claude("bypassPermissions"));
+      mustBe(stage.read(HELD), "taken\n", HELD);
+      const result = resultOf(model, "toolu_main_1_1") ?? "";
+      must(/files changed that another holds: src\/held\.ts/.test(result), `it was not told: ${result}`);
+      must(await stage.toldBob(HELD), "bob was not told");
+      return "told to both sides";
+    },
+  },
+  {
+    shows: "Claude Code: the same file of another worktree may be edited, and the meeting at merge is told",
+    async run(stage) {
+      await bobHolds(stage);
+      const side = stage.worktree("side");
+      const model = await stage.play({
+        main: [
+          { use: [read(join(side, HELD))] },
+          { use: [edit(join(side, HELD), "held", "mine")] },
+          { use: [bash(`sed -i s/held/taken/ ${join(stage.repo, HELD)}`)] },
+        ],
+      });
+      mustEnd(await stage.claude("bypassPermissions", [], { cwd: side }));
+      mustBe(readFileSync(join(side, HELD), "utf8"), "mine\n", `${HELD} of the worktree`);
+      must(/Will meet this at merge: bob holds AUTH/.test(heard(model)), "nothing was said of the merge");
+      mustRefuse(resultOf(model, "toolu_main_3_1"), "the file of the first worktree");
+      return "passed there, told of bob, refused here";
     },
   },
   {

@@ -2,7 +2,7 @@
  * What is shown with Codex, and with both hosts side by side.
  */
 import { join } from "node:path";
-import { resultOf, timesHeard } from "./model.ts";
+import { heard, resultOf, timesHeard } from "./model.ts";
 import { configureCodex } from "./run-host.ts";
 import {
   bobHolds,
@@ -19,8 +19,31 @@ import {
   read,
   type Scenario,
   shell,
+  UNREADABLE,
   update,
 } from "./scenario.ts";
+
+/** What Codex keeps its commands from; a refusal is the same in all of them. */
+const SANDBOXES = ["read-only", "workspace-write", "danger-full-access"] as const;
+
+const sandboxed: readonly Scenario[] = SANDBOXES.map((sandbox) => ({
+  shows: `Codex, ${sandbox}: sed -i, a redirection in a folder and apply_patch in a shell refused`,
+  async run(stage) {
+    await bobHolds(stage);
+    const lines = ["*** Begin Patch", "*** Update File: held.ts", "@@", "-held", "+taken", "*** End Patch"];
+    const model = await stage.play({
+      main: [
+        { use: [shell(`sed -i s/held/taken/ ${HELD}`)] },
+        { use: [shell("echo taken > held.ts", { workdir: "src" })] },
+        { use: [shell(`cd src && apply_patch <<'EOF'\n${lines.join("\n")}\nEOF\n`)] },
+      ],
+    });
+    mustEnd(await stage.codex({ sandbox }));
+    for (const step of [1, 2, 3]) mustRefuse(resultOf(model, `call_main_${step}_1`), `command ${step}`);
+    mustBe(stage.read(HELD), "held\n", HELD);
+    return "3 refused, file unchanged";
+  },
+}));
 
 /** Codex. */
 export const codexScenarios: readonly Scenario[] = [
@@ -65,22 +88,17 @@ export const codexScenarios: readonly Scenario[] = [
       return "4 refused, file unchanged; a free file passed and was claimed";
     },
   },
+  ...sandboxed,
   {
-    shows: "Codex: sed -i, a redirection in a folder and apply_patch in a shell refused",
+    shows: "Codex: a command that nobody can read is caught by what it did",
     async run(stage) {
       await bobHolds(stage);
-      const lines = ["*** Begin Patch", "*** Update File: held.ts", "@@", "-held", "+taken", "*** End Patch"];
-      const model = await stage.play({
-        main: [
-          { use: [shell(`sed -i s/held/taken/ ${HELD}`)] },
-          { use: [shell("echo taken > held.ts", { workdir: "src" })] },
-          { use: [shell(`cd src && apply_patch <<'EOF'\n${lines.join("\n")}\nEOF\n`)] },
-        ],
-      });
+      const model = await stage.play({ main: [{ use: [shell(UNREADABLE)] }] });
       mustEnd(await stage.codex());
-      for (const step of [1, 2, 3]) mustRefuse(resultOf(model, `call_main_${step}_1`), `command ${step}`);
-      mustBe(stage.read(HELD), "held\n", HELD);
-      return "3 refused, file unchanged";
+      mustBe(stage.read(HELD), "taken\n", HELD);
+      must(/files changed that another holds: src\/held\.ts/.test(heard(model)), "it was not told");
+      must(await stage.toldBob(HELD), "bob was not told");
+      return "told to both sides";
     },
   },
   {

@@ -52,9 +52,14 @@ export function resultOf(model: Model, id: string): string | undefined {
   return said === undefined || typeof said === "string" ? said : JSON.stringify(said);
 }
 
+/** All that a conversation had heard by its last request, as JSON. */
+export function heard(model: Model, mark = "main"): string {
+  return model.of(mark).at(-1)?.text ?? "";
+}
+
 /** How often a text stands in the last request of a conversation, which holds all that was said in it. */
 export function timesHeard(model: Model, mark: string, text: string): number {
-  return (model.of(mark).at(-1)?.text ?? "").split(text).length - 1;
+  return heard(model, mark).split(text).length - 1;
 }
 
 /** Starts a model. A conversation past its last step is told `done`. */

@@ -19,6 +19,9 @@ export const HELD = "src/held.ts";
 export const FREE = "src/free.ts";
 export const FILES = { [HELD]: "held\n", [FREE]: "free\n", "src/moved.ts": "moved\n" };
 
+/** Writes the held file in a way that cannot be seen before. */
+export const UNREADABLE = `node -e 'require("fs").writeFileSync(["src", "held.ts"].join("/"), "taken\\n")'`;
+
 /** The policy under which edits wait where no hub answers. */
 export const CLOSED = { ".holdfast.json": '{"hooks": {"whenHubIsDown": "closed"}}\n' };
 

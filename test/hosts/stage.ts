@@ -79,7 +79,7 @@ export class Stage {
   claude(
     mode: string,
     args: readonly string[] = [],
-    more: { env?: NodeJS.ProcessEnv; input?: string } = {},
+    more: { env?: NodeJS.ProcessEnv; input?: string; cwd?: string } = {},
   ): Promise<Ended> {
     return runClaude({
       program: this.hosts.claude,
@@ -109,9 +109,7 @@ export class Stage {
   }
 
   /** Runs Codex, which trusts the folder, and its hooks too unless told otherwise. */
-  async codex(
-    options: { readonly isTrusted?: boolean; readonly args?: readonly string[] } = {},
-  ): Promise<Ended> {
+  async codex(options: { readonly isTrusted?: boolean; readonly sandbox?: string } = {}): Promise<Ended> {
     this.knowFolder();
     if (options.isTrusted !== false) {
       const trusted = await trustHooks(this.hosts.codex, this.home, this.repo);
@@ -122,7 +120,7 @@ export class Stage {
       home: this.home,
       cwd: this.repo,
       prompt: "[[main]] go",
-      args: ["--sandbox", "workspace-write", ...(options.args ?? [])],
+      args: ["--sandbox", options.sandbox ?? "workspace-write"],
       env: this.env(),
     });
   }
@@ -178,6 +176,19 @@ export class Stage {
       items: { path?: string; text?: string }[];
     };
     return items.some((item) => item.path === path && item.text?.includes("while no hub ran") === true);
+  }
+
+  /** Whether bob was sent word of a file. */
+  async toldBob(path: string): Promise<boolean> {
+    const { items } = (await this.must("inbox", "--json")).json as { items: { body: string }[] };
+    return items.some(({ body }) => body.includes(path));
+  }
+
+  /** Makes another worktree, as the repository was committed first. */
+  worktree(name: string): string {
+    const path = join(this.folder, name);
+    execFileSync("git", ["worktree", "add", "-q", "-b", name, path], { cwd: this.repo, env: this.env() });
+    return path;
   }
 
   file(name: string, text: string): void {
