@@ -166,6 +166,9 @@ async function post(
   return answer.ok ? { text, exitCode: 0 } : { text: `HTTP ${answer.status} ${text}`, exitCode: 1 };
 }
 
+/** By this the answer of a server of tools is known. */
+const SERVER = /"serverInfo"/;
+
 /** Whether the server of tools that hosts start answers as one. */
 async function toolsCheck(root: string, env: NodeJS.ProcessEnv): Promise<Check> {
   const check = "tools";
@@ -175,9 +178,9 @@ async function toolsCheck(root: string, env: NodeJS.ProcessEnv): Promise<Check> 
   const line = `${chooseRunner(root, env)} mcp`;
   const beganMs = performance.now();
   try {
-    const { text, exitCode } = await ended(line, [], hello, { cwd: root, env, shell: true });
+    const { text, exitCode } = await ended(line, [], hello, { cwd: root, env, shell: true, enough: SERVER });
     const tookMs = performance.now() - beganMs;
-    if (/"serverInfo"/.test(text)) {
+    if (SERVER.test(text)) {
       return { check, status: "ok", said: `\`${line}\` answers as a server of tools (MCP)`, tookMs };
     }
     const said = `\`${line}\` does not answer as a server of tools: ${told(text)} (exit code ${exitCode})`;
@@ -215,32 +218,58 @@ async function throughPlugin(
   });
 }
 
-/** Runs a program to its end. */
+/** How a program is run. */
+interface Running {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly shell?: boolean;
+  /** What is enough to have heard of one that would go on. */
+  readonly enough?: RegExp;
+}
+
+/** Runs a program to its end, or until it said enough, or for as long as any host would wait. */
 function ended(
   program: string,
   args: readonly string[],
   input: string,
-  {
-    cwd,
-    env,
-    shell = false,
-  }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly shell?: boolean },
+  { cwd, env, shell = false, enough }: Running,
 ): Promise<{ readonly text: string; readonly exitCode: number }> {
   return new Promise((resolve, reject) => {
     const { HOLDFAST_AGENT: _, ...rest } = env;
-    const options = { shell, cwd, env: rest, timeout: limits.probeMs, windowsHide: true };
-    const child = spawn(program, args, options);
+    // A group of its own, so that what a shell started ends with it.
+    const detached = process.platform !== "win32";
+    const child = spawn(program, args, { shell, cwd, env: rest, detached, windowsHide: true });
+    const end = (signal: NodeJS.Signals): void => {
+      try {
+        if (detached) process.kill(-(child.pid as number), signal);
+        else child.kill(signal);
+      } catch {
+        // It has ended.
+      }
+    };
+    const timer = setTimeout(() => end("SIGKILL"), limits.probeMs);
     let out = "";
     let err = "";
     child.stdout.on("data", (bytes: Buffer) => {
       out += bytes.toString();
+      if (enough?.test(out) !== true) return;
+      resolve({ text: out, exitCode: 0 });
+      child.stdin.end();
+      end("SIGTERM");
     });
     child.stderr.on("data", (bytes: Buffer) => {
       err += bytes.toString();
     });
     child.stdin.on("error", () => undefined);
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ text: out || err, exitCode: code ?? 1 }));
-    child.stdin.end(input);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ text: out || err, exitCode: code ?? 1 });
+    });
+    child.stdin.write(input);
+    if (enough === undefined) child.stdin.end();
   });
 }

@@ -423,7 +423,7 @@ describe("what init writes", () => {
   });
 
   it("goes in and out of any file: putting twice is putting once, stripping leaves what was there", () => {
-    const parts = partsFor(hosts, { runner: "holdfast", port: portOf("/a/b") });
+    const parts = partsFor(hosts, { runner: "holdfast", port: portOf("/a/b"), isClosed: false });
     const value = fc.letrec<{ json: Json }>((tie) => ({
       json: fc.oneof(
         { maxDepth: 3, depthSize: "small" },
