@@ -275,10 +275,10 @@ describe("git", () => {
 
 describe("patches and archives", () => {
   check([
-    ["patch a.ts < fix.diff", "a.ts"],
+    ["patch a.ts < fix.diff", "a.ts ?"],
     ["patch -p1 < fix.diff", "?"],
-    ["patch -p1 <<'EOF'\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\nEOF", "x"],
-    ["cat <<'EOF' | patch -p0\n--- x\n+++ x\n@@ -1 +1 @@\nEOF", "x"],
+    ["patch -p1 <<'EOF'\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\nEOF", "x ?"],
+    ["cat <<'EOF' | patch -p0\n--- x\n+++ x\n@@ -1 +1 @@\nEOF", "x ?"],
     ["apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: a\n+x\n*** End Patch\nEOF", "a"],
     [
       "cd sub && apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: a\n*** Move to: b\n*** End Patch\nEOF",
@@ -405,6 +405,7 @@ describe("words", () => {
     ["touch ${F:-a}", "?"],
     ["touch $1", "?"],
     ["touch a$", "a$"],
+    ["touch a\\", "a\\"],
     ["a=(1 2 3); touch b", "b"],
     ["touch 'unclosed", "unclosed ?"],
     ['touch "unclosed', "unclosed ?"],

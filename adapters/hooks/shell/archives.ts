@@ -65,11 +65,11 @@ const patch: Program = (call) => {
   if (output !== undefined) return writeAll(call, output);
   const file = found.operands[0];
   if (file !== undefined) call.sink.write(call.base, file);
+  // What does not apply is left beside it, in `.orig` and `.rej`.
+  call.sink.unsure();
   const strip = (found.values.get("-p") ?? found.values.get("--strip"))?.[0]?.text;
-  if (call.body === undefined || folder !== undefined) {
-    // The patch stands in a file that nobody may read here.
-    if (file === undefined) call.sink.unsure();
-  } else if (file === undefined) diffed(call, diffPaths(call.body, Number(strip ?? 0) || 0));
+  if (call.body !== undefined && folder === undefined && file === undefined)
+    diffed(call, diffPaths(call.body, Number(strip ?? 0) || 0));
 };
 
 /** Writes what a patch names; a patch that names nothing is none that can be read. */

@@ -145,6 +145,7 @@ const apply: Program = (call) => {
     return;
   const [file] = found.operands;
   const strip = found.values.get("-p")?.[0]?.text ?? "1";
+  if (has(found, ["--reject", "-3", "--3way"])) call.sink.unsure();
   const isHere = call.body !== undefined && (file === undefined || file.text === "-");
   if (!isHere || has(found, ["--directory"])) return call.sink.unsure();
   diffed(call, diffPaths(call.body ?? "", Number(strip) || 0));

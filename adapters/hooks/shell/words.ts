@@ -210,7 +210,7 @@ class Reader {
       } else if (c === "'") add(this.single(), true);
       else if (c === '"') this.double(pieces);
       else if (c === "\\") {
-        if (next !== "\n") add(next ?? "", true);
+        if (next !== "\n") add(next ?? "\\", true);
         this.at += 2;
       } else if (c === "$" || c === "`") this.expansion(pieces, false);
       else {
