@@ -29,8 +29,8 @@ interface Sent {
   readonly operator: boolean;
   /** What had been answered to anybody when it was first sent. */
   readonly floor: number;
-  /** The hubs it was sent to. */
-  readonly hubs: Set<string>;
+  /** The hubs it was sent to, and where the log ended when it first was. */
+  readonly hubs: Map<string, number>;
   /** Hubs that refused it, and how. */
   readonly refused: Map<string, string>;
   /** The only try was called certainly without effect. */
@@ -90,7 +90,7 @@ export class Judge {
       command: command as Command,
       operator,
       floor: this.acknowledged,
-      hubs: new Set(),
+      hubs: new Map(),
       refused: new Map(),
       definite: false,
       tries: 0,
@@ -101,7 +101,7 @@ export class Judge {
   /** … or again. */
   tried(agent: string, submission: string, hub: string): void {
     const sent = this.sentOf(agent, submission);
-    sent.hubs.add(hub);
+    if (!sent.hubs.has(hub)) sent.hubs.set(hub, this.head);
     sent.tries += 1;
     sent.definite = false;
   }
@@ -334,7 +334,11 @@ export class Judge {
     }
     const own = this.byKey.get(key);
     if (code === "submission.expired") return;
-    if (own !== undefined) this.fail(`${key} is entry ${own.seq} but was refused: ${JSON.stringify(data)}`);
+    // Refused here, then accepted from a duplicate elsewhere, may be (5); accepted, then refused, may not.
+    if (own !== undefined && own.seq <= (sent.hubs.get(hub) ?? this.head)) {
+      this.fail(`${key} is entry ${own.seq} but was refused: ${JSON.stringify(data)}`);
+    }
+    const through = own === undefined ? this.head : own.seq - 1;
     if (Object.hasOwn(engineRejections, code)) return this.excused(key, code);
     const before = sent.refused.get(hub);
     if (before !== undefined && before !== code)
@@ -347,7 +351,7 @@ export class Judge {
         JSON.stringify(decision.rejection[field]) === JSON.stringify(data[field]);
       return same("holder") && same("epoch") && same("claim");
     };
-    if (!this.possible(key, sent, said)) {
+    if (!this.possible(key, sent, said, through)) {
       this.fail(`${key} was refused ${JSON.stringify(data)}, which no state since ${sent.floor} gives`);
     }
   }
@@ -358,10 +362,15 @@ export class Judge {
   }
 
   /** Whether some state between the first try and now leads to such a decision. */
-  private possible(key: string, sent: Sent, fits: (decision: ReturnType<typeof decide>) => boolean): boolean {
+  private possible(
+    key: string,
+    sent: Sent,
+    fits: (decision: ReturnType<typeof decide>) => boolean,
+    through = this.head,
+  ): boolean {
     const { agent, submission } = closesOf(key);
     const { command, operator, floor } = sent;
-    for (let seq = this.head; seq >= floor; seq--) {
+    for (let seq = through; seq >= floor; seq--) {
       const { state, atMs } = this.foldAt(seq);
       const context = { agent, nowMs: atMs, seq: seq + 1, operator, hub: "", submission, hash: sha256 };
       if (fits(decide(state, command, context))) return true;
