@@ -3,16 +3,13 @@
  */
 import type { Client } from "../../core/client/client.ts";
 import type { Seat } from "../mcp/seat.ts";
+import { readHubFile } from "../place/hub-file.ts";
 import { namedAgent, parentAgent } from "../place/identity.ts";
 import { toFile, toScope } from "../place/paths.ts";
 import { safeLine } from "../place/plain.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { Epochs } from "./epochs.ts";
-import { hubOf, isMissing, placeOf, type Reached, stay } from "./reach.ts";
-
-/** How long a client that has lost its hub may look for it before another way is sought. */
-const LOST_MS = 1500;
-const LOOK_MS = 50;
+import { hubOf, isMissing, placeOf } from "./reach.ts";
 
 export const mcpVerb: Run = async (command) => {
   const { serveOverStdio } = await import("../mcp/stdio.ts");
@@ -79,8 +76,7 @@ class Seats {
   #way(agent: string): Way {
     const known = this.#ways.get(agent);
     if (known !== undefined) return known;
-    const { env } = this.#command;
-    const way = new Way({ ...this.#command, env: { ...env, HOLDFAST_AGENT: agent } });
+    const way = new Way(this.#command, agent);
     this.#ways.set(agent, way);
     return way;
   }
@@ -91,7 +87,7 @@ class Seats {
     const epochs = (): Epochs | undefined => this.#way(agent()).epochs;
     return {
       worktree: args.text("worktree") ?? env.HOLDFAST_WORKTREE ?? root,
-      client: async () => (await this.#way(agent()).find()).client,
+      client: () => this.#way(agent()).client(),
       scopeOf: (paths) => toScope(paths, root, root),
       fileOf: (path) => toFile(path, root, root),
       epochs: {
@@ -106,49 +102,50 @@ class Seats {
   }
 }
 
-/** One agent's way to the log: found when it is first needed, and again when it was lost. */
+/** One agent's way to the log: through the hub that runs, else to the log itself, whichever there is. */
 class Way {
   readonly #command: Command;
+  readonly #agent: string;
   /** What the agent was granted here, shared with its shell; known once the log is. */
   epochs: Epochs | undefined;
-  #reached: Promise<Reached<Client>> | undefined;
-  #finding: Promise<Reached<Client>> | undefined;
-  #closed = false;
+  #client: Promise<Client> | undefined;
 
-  constructor(command: Command) {
+  constructor(command: Command, agent: string) {
     this.#command = command;
+    this.#agent = agent;
   }
 
-  /** The client on it; calls that come together find one and the same. */
-  find(): Promise<Reached<Client>> {
-    this.#finding ??= this.#find().finally(() => {
-      this.#finding = undefined;
+  client(): Promise<Client> {
+    this.#client ??= this.#open().catch((error: unknown) => {
+      this.#client = undefined;
+      throw error;
     });
-    return this.#finding;
+    return this.#client;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#finding?.catch(() => undefined);
-    await this.#reached?.then(({ client }) => client.close()).catch(() => undefined);
+    await this.#client?.then((client) => client.close()).catch(() => undefined);
   }
 
-  async #find(): Promise<Reached<Client>> {
-    const known = await this.#reached?.catch(() => undefined);
-    if (known !== undefined && (await isUp(known.client))) return known;
-    await known?.client.close();
-    this.#reached = stay(this.#command, "attend");
-    const found = await this.#reached;
-    this.epochs = new Epochs(found);
-    if (this.#closed) await found.client.close();
-    return found;
+  async #open(): Promise<Client> {
+    const { connectAnyhow } = await import("../node/connect.ts");
+    const { folder, file, repository } = placeOf(this.#command);
+    const { args, env } = this.#command;
+    const named = hubOf(this.#command);
+    const agent = this.#agent;
+    const ways = () => {
+      if (named !== "") return [{ url: named }];
+      const running = readHubFile(folder);
+      const urls = running?.urls.filter((url) => /^(ws|mqtt):/.test(url)) ?? [];
+      return [
+        ...urls.map((url) => ({ url, ...(running && { log: running.log }) })),
+        { url: `sqlite:${file}` },
+      ];
+    };
+    const token = env.HOLDFAST_TOKEN;
+    const client = await connectAnyhow(ways, { agent, ...(token ? { token } : {}) });
+    const worktree = args.text("worktree") ?? env.HOLDFAST_WORKTREE ?? repository.root;
+    this.epochs = new Epochs({ folder, log: client.session?.log ?? "", agent, worktree });
+    return client;
   }
-}
-
-async function isUp(client: Client): Promise<boolean> {
-  for (let waited = 0; !client.isUp; waited += LOOK_MS) {
-    if (waited >= LOST_MS) return false;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-  return true;
 }

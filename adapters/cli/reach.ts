@@ -16,9 +16,9 @@ import type { Command } from "./command.ts";
 
 /**
  * `look`: reads, and leaves no trace in the log. `act`: speaks as the agent. `operate`: speaks as an
- * operator. `attend`: speaks as the agent, which is here for as long as the way is open.
+ * operator.
  */
-export type Mode = "look" | "act" | "operate" | "attend";
+export type Mode = "look" | "act" | "operate";
 
 /** What `session.open` is told. */
 export type Opening = SessionParams<"session.open">;
@@ -163,7 +163,7 @@ function openingOf({ args, env }: Command, mode: Mode): Opening {
   return {
     agent: beside ? `operator/${who}` : who,
     ...(token ? { token } : {}),
-    ...(mode === "look" ? { observe: true } : mode === "attend" ? {} : { oneShot: true }),
+    ...(mode === "look" ? { observe: true } : { oneShot: true }),
     ...(mode === "operate" ? { role: "operator" } : {}),
   };
 }

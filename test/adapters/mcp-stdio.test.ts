@@ -2,7 +2,7 @@
  * `holdfast mcp` as a process: what it writes, what it takes, when it ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
@@ -227,8 +227,13 @@ describe("holdfast mcp and a hub", () => {
     expect((await box.run(["checkpoint", "A", "from the shell"], { as: "alice" })).code).toBe(0);
     expect((await box.run(["claim", "B", "--paths", "src/x.ts"], { as: "carol" })).code).toBe(2);
     const stop = await alice.watch("holdfast://territory");
+    await alice.call("claim", { claim: "turn" });
+    const turn = bob.call("claim", { claim: "turn", waitMs: 40_000 });
+    await pause(100);
 
     await box.stop("SIGKILL");
+    await alice.call("release", { claim: "turn" });
+    expect((await turn).fields).toMatchObject({ claim: "turn", holder: "bob" });
     const [one, two] = await Promise.all([
       alice.call("claim", { claim: "A" }),
       bob.call("claim", { claim: "A" }),
@@ -243,6 +248,25 @@ describe("holdfast mcp and a hub", () => {
     expect((await alice.call("release", { claim: "A" })).isError).toBe(false);
     expect((await box.run(["claim", "B", "--paths", "src/x.ts"], { as: "carol" })).code).toBe(0);
     await stop();
+  });
+
+  it("does not take another log's hub for its own, whatever hub.json says", async () => {
+    const other = new Sandbox();
+    try {
+      const { urls } = await other.serve();
+      const folder = join(box.root, ".git", "holdfast");
+      mkdirSync(folder, { recursive: true });
+      const said = { pid: process.pid, hub: "h", log: "of-old", urls };
+      writeFileSync(join(folder, "hub.json"), JSON.stringify(said));
+      const alice = await open("alice");
+      expect((await alice.call("claim", { claim: "A" })).fields).toMatchObject({ holder: "alice" });
+      expect((await other.run(["claims", "--json"])).json.items).toEqual([]);
+      expect((await box.run(["claims", "--log", join(folder, "log.db"), "--json"])).json.items).toMatchObject(
+        [{ claim: "A" }],
+      );
+    } finally {
+      await other.dispose();
+    }
   });
 
   it("is seen by others as soon as its host goes on", async () => {
