@@ -9,6 +9,7 @@ import { verbs } from "./verbs.ts";
 
 const INTRO = `holdfast: who holds which files, what the plan is, what was said; one durable log for a fleet of agents.
 
+  holdfast init                              make the agents used in this repository work together
   holdfast claim AUTH-7 --paths src/auth     take the folder for 15 minutes (exit code 2: somebody has it)
   holdfast claims                            who holds what
   holdfast checkpoint AUTH-7 "parser done"   save where you are; the next holder gets it

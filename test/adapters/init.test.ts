@@ -19,7 +19,7 @@ import { makeChanges } from "../../adapters/cli/host-files.ts";
 import { hosts, partsFor } from "../../adapters/setup/hosts.ts";
 import { type Json, readJson, rewriteJson, sameJson } from "../../adapters/setup/json-text.ts";
 import { planFor } from "../../adapters/setup/plan.ts";
-import { portOf } from "../../adapters/setup/runner.ts";
+import { isHookOfOurs, portOf } from "../../adapters/setup/runner.ts";
 import { agentsLines, skillText } from "../../adapters/setup/texts.ts";
 import { inSandbox, type Sandbox } from "./command-line.ts";
 
@@ -420,6 +420,33 @@ describe("what init writes", () => {
     expect(description.length).toBeGreaterThan(100);
     expect(description.length).toBeLessThanOrEqual(1024);
     expect(body).toContain("holdfast claim");
+  });
+
+  it("is known again in every form a hook of ours may have, Windows paths too; others' hooks are not", () => {
+    for (const handler of [
+      { command: "holdfast hook codex" },
+      { command: "holdfast ensure --quiet; holdfast hook codex" },
+      { command: "npx --no-install holdfast hook codex" },
+      { command: "holdfast", args: ["hook", "claude"] },
+      { command: "C:\\Users\\me\\AppData\\Roaming\\npm\\holdfast.cmd hook claude" },
+      { command: '"C:\\Program Files\\nodejs\\holdfast.cmd" hook claude' },
+      { command: "node '/opt/some where/dist/bin/holdfast.js' hook gemini" },
+      { bash: "holdfast hook copilot || exit 0", powershell: "x" },
+      { url: "http://localhost:4653/hooks/claude" },
+    ]) {
+      expect(isHookOfOurs(handler), JSON.stringify(handler)).toBe(true);
+    }
+    for (const handler of [
+      { command: "holdfast claims" },
+      { command: "my-holdfast hook codex" },
+      { command: "echo nothing of hooks" },
+      { command: "holdfast", args: ["who"] },
+      { url: "https://example.org/hooks/claude" },
+      { url: "http://127.0.0.1:4653/other/claude" },
+      {},
+    ]) {
+      expect(isHookOfOurs(handler), JSON.stringify(handler)).toBe(false);
+    }
   });
 
   it("goes in and out of any file: putting twice is putting once, stripping leaves what was there", () => {
