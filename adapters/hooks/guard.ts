@@ -156,7 +156,7 @@ export class Guard {
   async #mail(event: HookEvent, session: Session, client: Client, words?: string): Promise<Verdict> {
     if (words !== undefined) session.unsaid.push(words);
     if (!canSay(event, "context")) return {};
-    const mail = await session.inTurn(() => mailFor(client));
+    const mail = await session.inTurn(() => mailFor(client, session.shown));
     const said = [...session.unsaid.splice(0), ...(mail === undefined ? [] : [mail])];
     return said.length === 0 ? {} : { context: said.join("\n") };
   }
@@ -165,7 +165,7 @@ export class Guard {
     const words = await this.#effects.ended(session, client);
     if (words !== undefined) session.unsaid.push(words);
     if (event.isHeld || session.isPrint || !canSay(event, "hold")) return {};
-    const mail = await session.inTurn(() => mailFor(client, "directed"));
+    const mail = await session.inTurn(() => mailFor(client, session.shown, "directed"));
     if (mail === undefined) return {};
     return { hold: [...session.unsaid.splice(0), mail].join("\n") };
   }

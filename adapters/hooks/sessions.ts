@@ -44,6 +44,8 @@ export class Session {
   readonly recorded = new Map<string, number>();
   /** Warnings that were given. */
   readonly warned = new Set<string>();
+  /** Messages it was shown, as long as it may not be written down that it was. */
+  readonly shown = new Set<string>();
   /** What could not be said yet. */
   readonly unsaid: string[] = [];
   /** Its host runs without a person, as any of its hooks said. */

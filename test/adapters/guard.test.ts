@@ -119,6 +119,29 @@ describe("a patch of several files", () => {
   );
 
   it(
+    "gives back what it took when a later part is refused",
+    withFleet(async (fleet) => {
+      const alice = await fleet.agent("alice");
+      // Refused across worktrees: seen only by trying.
+      const scope = { worktree: fleet.worktree("other"), files: ["README.md"] };
+      await alice.call("claim.acquire", { claim: "docs", scope, acrossWorktrees: true });
+      const codex = fleet.host("codex", S2);
+      const both = (file: string) =>
+        codex.before("apply_patch", {
+          command: patch(`*** Add File: ${file}`, "+x", "*** Update File: README.md", "@@", "-a", "+b"),
+        });
+      expect(deniedBy(await both("src/x.ts"))).toContain("README.md is held by alice as docs");
+      expect((await alice.call("claims.list", { holder: codex.agent })).items).toEqual([]);
+      await codex.edit("src/a.ts");
+      expect(deniedBy(await both("src/y.ts"))).toContain("README.md is held");
+      const { items } = await alice.call("claims.list", { holder: codex.agent });
+      expect(items.map(({ scope }) => scope?.files)).toEqual([["src/a.ts"]]);
+      expect(await fleet.host("claude", S1).edit("src/y.ts")).toBeUndefined();
+      await alice.close();
+    }),
+  );
+
+  it(
     "that two agents race for is won by exactly one, every time",
     withFleet(async (fleet) => {
       for (let round = 0; round < 12; round++) {
@@ -171,6 +194,17 @@ describe("an edit of a free file", () => {
       expect(await fleet.host("codex", S2).edit("src/b.ts")).toContain(`held by ${claude.agent}`);
       expect(await claude.edit("src/b.ts")).toBeUndefined();
       await looker.close();
+    }),
+  );
+
+  it(
+    "is claimed beside the others that the agent edits at the same moment",
+    withFleet(async (fleet) => {
+      const claude = fleet.host("claude", S1);
+      const files = Array.from({ length: 8 }, (_, i) => `src/p${i}.ts`);
+      expect(await Promise.all(files.map((file) => claude.edit(file)))).toEqual(files.map(() => undefined));
+      const codex = fleet.host("codex", S2);
+      for (const file of files) expect(await codex.edit(file), file).toContain(claude.agent);
     }),
   );
 
