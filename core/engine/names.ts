@@ -67,7 +67,7 @@ export class Names {
   release(session: Named, agent: string): void {
     const use = this.uses.get(agent);
     if (use === undefined || !use.sessions.delete(session)) return;
-    if (use.alone?.session === session) delete use.alone;
+    // One that is alone is the last one, too.
     if (use.sessions.size === 0) this.uses.delete(agent);
   }
 

@@ -433,6 +433,9 @@ describe("DO9 insert, remove, move", () => {
     story.when(bob.inserts("D", { text: "", block: "end" })).refused("block.exists");
     story.when(bob.inserts("D", { text: "", after: "nobody" })).refused("block.unknown");
     story.when(bob.inserts("D", { kind: "no kind", text: "" })).refused("invalid");
+    for (const said of [{ lang: "py" }, { meta: "path=a.py" }]) {
+      story.when(bob.inserts("D", { text: "prose has neither\n", ...said })).refused("invalid");
+    }
   });
 
   test("blocks as they stand in a file keep their bytes", () => {

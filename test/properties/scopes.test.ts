@@ -261,6 +261,20 @@ test("the index finds what a plain list finds, in every version that was kept", 
   );
 });
 
+test("the index finds a deep pattern by its last segment", () => {
+  const folders = ["", "a/", "a/b/", "a/*/b/", "a/b/c/", "*/a/b/c/d/"];
+  const texts = folders.flatMap((folder) =>
+    ["*.ts", "in*", "x.md", "t?"].flatMap((last) => ["**/", "src/**/"].map((open) => open + folder + last)),
+  );
+  const model: Model = new Map(texts.map((text) => [text, canonical({ paths: [text] })]));
+  const index = ScopeIndex.build(false, model);
+  for (const text of texts) {
+    const file = text.replaceAll("**/", "top/").replaceAll(/[*?]/g, "q");
+    expectSame(index, model, canonical({ files: [file] }), false);
+    expectSame(index, model, canonical({ paths: [text] }), false);
+  }
+});
+
 const LEAD = "an_index_of_rather_long_file_names";
 const TRAIL = "_seen_here.test.ts";
 const crowded = fc
