@@ -2,7 +2,8 @@
  * Doctor looks at the files that init writes: there, and as this version writes them.
  */
 import { join } from "node:path";
-import { type HostSetup, hosts } from "../setup/hosts.ts";
+import type { HostSetup } from "../setup/host.ts";
+import { hosts } from "../setup/hosts.ts";
 import { isObject, readJson } from "../setup/json-text.ts";
 import type { Part } from "../setup/part.ts";
 import { portOf, type Runner } from "../setup/runner.ts";

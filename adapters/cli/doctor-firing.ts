@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { limits } from "../../core/limits.ts";
-import type { HostSetup } from "../setup/hosts.ts";
+import type { HostSetup } from "../setup/host.ts";
 import { isObject, type JsonObject, readJson } from "../setup/json-text.ts";
 import { isHookOfOurs } from "../setup/runner.ts";
 import { type Check, reasonOf } from "./check.ts";

@@ -3,7 +3,8 @@
  */
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
-import { type HostSetup, partsFor, type Terms } from "../setup/hosts.ts";
+import type { HostSetup, Terms } from "../setup/host.ts";
+import { partsFor } from "../setup/hosts.ts";
 import { ownFile, type Part } from "../setup/part.ts";
 import type { Place } from "./reach.ts";
 

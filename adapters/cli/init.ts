@@ -4,7 +4,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { structuredPatch } from "diff";
-import { type HostSetup, hosts, type Terms } from "../setup/hosts.ts";
+import type { HostSetup, Terms } from "../setup/host.ts";
+import { hosts } from "../setup/hosts.ts";
 import type { Part } from "../setup/part.ts";
 import { type Change, type Plan, planFor } from "../setup/plan.ts";
 import { type Command, exits, type Run } from "./command.ts";

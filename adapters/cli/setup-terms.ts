@@ -6,7 +6,8 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from "node:
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { policyOf } from "../hooks/policy.ts";
-import { type HostSetup, hosts } from "../setup/hosts.ts";
+import type { HostSetup } from "../setup/host.ts";
+import { hosts } from "../setup/hosts.ts";
 import { portIn, portOf, type Runner, runnerIn } from "../setup/runner.ts";
 import { usage } from "./arguments.ts";
 

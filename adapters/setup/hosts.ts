@@ -1,76 +1,22 @@
 /**
  * The hosts of agents as data: how one is recognised in a repository, and what is put into which file for it.
  */
-
-import { type Hooks, hookPart, memberPart } from "./json-part.ts";
+import {
+  EDITS,
+  FILE_TOOLS,
+  flat,
+  grouped,
+  type HostSetup,
+  mcpServers,
+  START_SECONDS,
+  type Terms,
+} from "./host.ts";
+import { hookPart, memberPart } from "./json-part.ts";
 import type { JsonObject } from "./json-text.ts";
 import { openCodeMark, openCodePlugin } from "./opencode-plugin.ts";
 import { hashMarks, markdownMarks, markedBlock, ownFile, type Part } from "./part.ts";
-import {
-  hookLine,
-  isHookOfOurs,
-  isToolServerOfOurs,
-  type Runner,
-  spareLine,
-  startLine,
-  toolServer,
-} from "./runner.ts";
+import { hookLine, isHookOfOurs, isToolServerOfOurs, spareLine, startLine, toolServer } from "./runner.ts";
 import { agentsLines, skillMark, skillText } from "./texts.ts";
-
-/** What the parts depend on. */
-export interface Terms {
-  readonly runner: Runner;
-  /** Where hooks of Claude Code are posted to. */
-  readonly port: number;
-  /** Edits must wait where no hub answers, which only a command can see to. */
-  readonly isClosed: boolean;
-}
-
-/** One host. */
-export interface HostSetup {
-  readonly name: string;
-  /** As people call it. */
-  readonly title: string;
-  /** Files and folders of a repository that show it is used there. */
-  readonly signs: readonly string[];
-  /** Programs that show it is installed. */
-  readonly programs: readonly string[];
-  /** The file that its hooks stand in. */
-  readonly hookFile: string;
-  /** Where it looks for skills. */
-  readonly skills: ".claude" | ".agents";
-  /** What is left to the person, once. */
-  readonly next?: string;
-  parts(terms: Terms): readonly Part[];
-}
-
-/** A session may begin before the hub has come up. */
-const START_SECONDS = 30;
-const FILE_TOOLS = "Edit|Write|MultiEdit|NotebookEdit";
-const EDITS = `${FILE_TOOLS}|Bash`;
-
-/** One group of handlers for each event. */
-function grouped(events: { readonly [event: string]: JsonObject }, handler: JsonObject): Hooks {
-  return Object.fromEntries(
-    Object.entries(events).map(([event, group]) => [event, [{ ...group, hooks: [handler] }]]),
-  );
-}
-
-/** One handler for each event. */
-function flat(events: readonly string[], handler: JsonObject): Hooks {
-  return Object.fromEntries(events.map((event) => [event, [handler]]));
-}
-
-function mcpServers(path: string, title: string, { runner }: Terms, type: JsonObject = {}): Part {
-  return memberPart({
-    path,
-    about: `tools for ${title} (MCP)`,
-    within: "mcpServers",
-    key: "holdfast",
-    value: { ...type, ...toolServer(runner) },
-    isOurs: isToolServerOfOurs,
-  });
-}
 
 /**
  * Claude Code posts its hooks to the hub, which answers sooner than a program starts; what it does not post
