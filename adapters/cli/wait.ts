@@ -57,7 +57,7 @@ async function nextMail(
     let coming = following.next();
     for (;;) {
       const isDue = only === "all" && performance.now() >= all;
-      const mail = await mailFor(client, isDue ? "all" : "directed");
+      const mail = await mailFor(client, new Set(), isDue ? "all" : "directed");
       if (mail !== undefined) return mail;
       if (isDue) all = Number.POSITIVE_INFINITY;
       clearTimeout(due);
