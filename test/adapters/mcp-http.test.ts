@@ -414,6 +414,25 @@ describe("the end", () => {
   });
 });
 
+describe("an agent that was superseded", () => {
+  it("is told so once, and is granted anew when it asks again", async () => {
+    const at = (worktree: string) =>
+      open(url, "2026-07-28", { "holdfast-agent": "alice", "holdfast-worktree": worktree });
+    const [before, since] = await Promise.all([at("/one"), at("/two")]);
+    const old = await before.call("claim", { claim: "A" });
+    await since.call("release", { claim: "A" });
+    const anew = await since.call("claim", { claim: "A" });
+    expect(anew.fields.epoch).toBeGreaterThan(old.fields.epoch);
+    expect((await before.call("checkpoint", { claim: "A", text: "late" })).fields.code).toBe("claim.stale");
+    expect((await before.call("release", { claim: "A" })).fields.code).toBe("claim.stale");
+    expect((await before.call("claim", { claim: "A" })).fields.code).toBe("claim.stale");
+    expect((await before.call("claim", { claim: "A" })).fields.epoch).toBe(anew.fields.epoch);
+    expect((await before.call("release", { claim: "A" })).isError).toBe(false);
+    // What ended is no obstacle to a new grant.
+    expect((await since.call("claim", { claim: "A" })).isError).toBe(false);
+  });
+});
+
 describe("two clients of one agent", () => {
   it("are one agent, whichever revision they speak", async () => {
     const one = await open(url, "2026-07-28", { "holdfast-agent": "alice" });
