@@ -281,7 +281,10 @@ export const limits = {
   hookCallMs: 1500,
   /** How long a command hook waits for its answer: some hosts end it after 3 s. */
   hookAnswerMs: 2500,
-  /** Hooks remembered to know their second registration, and how close that one follows where uses have no id. */
+  /**
+   * Hooks remembered to know their second registration, and how close that one follows where uses have no
+   * id.
+   */
   hookRepeatsMax: 4096,
   hookRepeatMs: 2 * SECOND,
   /** The lease of what is claimed by editing; of files that everybody edits. */
@@ -375,6 +378,8 @@ export const limits = {
   mcpTextMax: 32_000,
   /** Rows of one list that is shown to a model unless it asks for more. */
   mcpRows: 20,
+  /** Agents that one process speaks for over standard streams, each with a way to the log of its own. */
+  mcpSeatsMax: 16,
   /** Grants whose epochs one server remembers. */
   mcpEpochsMax: 1000,
   /** Resources one reader may watch, and how long changes are gathered before it is told. */

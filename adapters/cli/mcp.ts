@@ -2,6 +2,7 @@
  * The verb `mcp`: tools for a model, over standard input and output of the host that started it.
  */
 import type { Client } from "../../core/client/client.ts";
+import { limits } from "../../core/limits.ts";
 import type { Seat } from "../mcp/seat.ts";
 import { readHubFile } from "../place/hub-file.ts";
 import { namedAgent, parentAgent } from "../place/identity.ts";
@@ -74,10 +75,15 @@ class Seats {
   }
 
   #way(agent: string): Way {
-    const known = this.#ways.get(agent);
-    if (known !== undefined) return known;
-    const way = new Way(this.#command, agent);
+    const way = this.#ways.get(agent) ?? new Way(this.#command, agent);
+    this.#ways.delete(agent);
     this.#ways.set(agent, way);
+    // A host's subagents come and go without a word; the one that spoke longest ago has gone.
+    const oldest = [...this.#ways.keys()].find((name) => name !== this.#agent);
+    if (this.#ways.size > limits.mcpSeatsMax && oldest !== undefined) {
+      this.#ways.get(oldest)?.close();
+      this.#ways.delete(oldest);
+    }
     return way;
   }
 
