@@ -1,6 +1,6 @@
 /**
- * The command hook where no hub answers: edits go on, unless the repository wants them to wait; the session is
- * warned once, and what was edited is kept for the next hub. Loaded only then.
+ * The command hook where no hub answers: edits go on, unless the repository wants them to wait; the session
+ * is warned once, and what was edited is kept for the next hub. Loaded only then.
  */
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,13 +31,16 @@ export function withoutHub(name: string, payload: object, told: Environment, fol
   }
   if (event.moment === "before" && isGuarded(event)) {
     return answerOf(event, {
-      deny: "No Holdfast hub answers, so nobody can tell who holds this file, and this repository wants to know before it is edited. Ask your user to run holdfast up, or wait until it runs. Nothing was changed.",
+      deny:
+        "No Holdfast hub answers, so nobody can tell who holds this file, and this repository wants to know " +
+        "before it is edited. Ask your user to run holdfast up, or wait until it runs. Nothing was changed.",
     });
   }
   if (!canSay(event, "warning") || !isFirst(folder, event)) return SILENCE;
   const isClosed = policyOf(findRepository(event.cwd).root).whenHubIsDown === "closed";
+  const edits = isClosed ? "edits wait until then" : "edits go on";
   return answerOf(event, {
-    warning: `Holdfast: no hub answers, so nobody guards who edits what. Start one with holdfast up; edits ${isClosed ? "wait until then" : "go on"}.`,
+    warning: `Holdfast: no hub answers, so nobody guards who edits what. Start one with holdfast up; ${edits}.`,
   });
 }
 

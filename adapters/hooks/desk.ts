@@ -29,7 +29,7 @@ const SILENCE: HookAnswer = { stdout: "", stderr: "", exitCode: 0 };
 /** Opens the desk. */
 export function openHookDesk(host: HookHost): {
   take(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** Lets what was kept beside a log while no hub ran take effect, on a hub that takes names at their word. */
+  /** Lets what was kept beside a log while no hub ran take effect, where names are taken at their word. */
   catchUp(folder: string): Promise<void>;
   close(): Promise<void>;
 } {

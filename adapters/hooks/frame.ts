@@ -6,9 +6,25 @@ import { randomBytes } from "node:crypto";
 import { utf8Length } from "../../core/protocol/formats.ts";
 import { safeLine, safeText } from "../place/plain.ts";
 
-/** Marks that hosts of agents, models and this program give a meaning to. */
-const MARKS =
-  /<(?=[\s/|!?]*(?:\||antml|system|holdfast|user|assistant|human|developer|tool|function|invoke|hook|channel|task-|im_))/gi;
+/** Names that hosts of agents, models and this program give a meaning to. */
+const NAMES = [
+  "\\|",
+  "antml",
+  "system",
+  "holdfast",
+  "user",
+  "assistant",
+  "human",
+  "developer",
+  "tool",
+  "function",
+  "invoke",
+  "hook",
+  "channel",
+  "task-",
+  "im_",
+];
+const MARKS = new RegExp(`<(?=[\\s/|!?]*(?:${NAMES.join("|")}))`, "gi");
 
 /** Text of others on one line, at most `max` characters, without quotation marks of its own. */
 export function quoted(text: string, max: number): string {

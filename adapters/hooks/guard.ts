@@ -3,7 +3,6 @@
  * where the hub cannot decide, edits go on, unless the repository wants them to wait.
  */
 import type { Client } from "../../core/client/client.ts";
-import { Refused } from "../../core/client/refused.ts";
 import { judge } from "./edits.ts";
 import { Effects } from "./effects.ts";
 import type { HookEvent, ToolUse, Verdict } from "./event.ts";
@@ -186,11 +185,14 @@ export class Guard {
     this.#report(`hook ${event.host} ${event.event}`, error);
     const why = quoted(error instanceof Error ? error.message : String(error), 200);
     const spots = event.moment === "before" ? spotsBefore(event) : [];
-    const isClosed = spots.some(({ root }) => this.#policies.of(root).whenHubIsDown === "closed");
-    if (isClosed && !(error instanceof Refused)) {
-      return {
-        deny: `Holdfast cannot tell who holds this file now (${why}), and this repository wants to know before it is edited. Try again in a moment. Nothing was changed.`,
-      };
+    const isClosed = spots.some(({ root, path, isFolder }) => {
+      const policy = this.#policies.of(root);
+      return policy.whenHubIsDown === "closed" && policy.measure(path, isFolder) === "deny";
+    });
+    if (isClosed) {
+      const cannot = `Holdfast cannot tell who holds this file now (${why})`;
+      const wants = "this repository wants to know before it is edited";
+      return { deny: `${cannot}, and ${wants}. Try again in a moment. Nothing was changed.` };
     }
     return warningOnce(session, `Holdfast does not guard this session: ${why}`);
   }

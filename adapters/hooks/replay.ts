@@ -40,7 +40,9 @@ export async function replay(
   const holders = [...new Set(obstacles.map(({ holder }) => holder))];
   for (const to of holders) {
     const files = obstacles.filter(({ holder }) => holder === to).map(({ path }) => named(path));
-    const body = `${client.agent} edited files you hold while no hub ran: ${files.slice(0, 10).join(", ")}. Look at them before you go on.`;
+    const which = files.slice(0, limits.hookReportFiles).join(", ");
+    const what = `${client.agent} edited files you hold while no hub ran`;
+    const body = `${what}: ${which}. Look at them before you go on.`;
     await client.call("message.post", { to, kind: "notice", body }, options(`to ${to}`.slice(0, 60)));
   }
   if (obstacles.length > 0) {
