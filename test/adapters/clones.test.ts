@@ -23,7 +23,7 @@ async function edit(url: string, root: string, file: string): Promise<string> {
   return (await fetch(page, { method: "POST", headers, body })).text();
 }
 
-describe("two clones", () => {
+describe("two clones", { timeout: 90_000 }, () => {
   it(
     "are each guarded by their own hub, whichever hub has the port",
     inSandbox((one) =>

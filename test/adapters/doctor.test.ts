@@ -49,7 +49,7 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 
 const hosts = ["claude", "codex", "copilot", "gemini", "cursor", "opencode"];
 
-describe("doctor", { concurrent: true }, () => {
+describe("doctor", { concurrent: true, timeout: 90_000 }, () => {
   it(
     "finds a whole repository whole: every host's hook refuses what another agent holds",
     inBackground(async (box) => {

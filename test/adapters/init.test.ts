@@ -47,7 +47,7 @@ const read = (box: Sandbox, path: string): string => readFileSync(join(box.root,
 const json = (box: Sandbox, path: string) => JSON.parse(read(box, path));
 const all = ["--host", ...hosts.map(({ name }) => name)];
 
-describe("init", { concurrent: true }, () => {
+describe("init", { concurrent: true, timeout: 90_000 }, () => {
   it(
     "finds hosts by their files and programs, and takes Claude Code where nothing tells",
     inSandbox(async (box) => {
@@ -294,7 +294,7 @@ describe("init", { concurrent: true }, () => {
   );
 });
 
-describe("init, where something is in its way", { concurrent: true }, () => {
+describe("init, where something is in its way", { concurrent: true, timeout: 90_000 }, () => {
   it(
     "changes nothing at all where a file is broken, and says which and where",
     inSandbox(async (box) => {

@@ -13,7 +13,7 @@ import { inSandbox } from "./command-line.ts";
 
 const linux = process.platform === "linux";
 
-describe("a hub in the background", { concurrent: true }, () => {
+describe("a hub in the background", { concurrent: true, timeout: 90_000 }, () => {
   it(
     "runs until it is told to end; telling either twice is telling it once",
     inBackground(async (box) => {

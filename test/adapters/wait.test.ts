@@ -24,7 +24,7 @@ async function waiting(box: Sandbox, as: string, ...more: string[]) {
 for (const way of ["through a hub", "on the log itself"] as const) {
   const prepare = (box: Sandbox) => (way === "through a hub" ? box.serve() : undefined);
 
-  describe(`wait-for-message ${way}`, { concurrent: true }, () => {
+  describe(`wait-for-message ${way}`, { concurrent: true, timeout: 90_000 }, () => {
     it(
       "wakes the one it is meant for, framed as data, and shows it once",
       inSandbox(async (box) => {
@@ -69,7 +69,7 @@ for (const way of ["through a hub", "on the log itself"] as const) {
   });
 }
 
-describe("wait-for-message", { concurrent: true }, () => {
+describe("wait-for-message", { concurrent: true, timeout: 90_000 }, () => {
   it(
     "ends with 1 when nothing came in time, and says so",
     inSandbox(async (box) => {
