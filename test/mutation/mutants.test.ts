@@ -2,7 +2,7 @@
  * The tool that makes small bugs: where it finds them, and that it leaves alone what nothing could tell.
  */
 import { expect, it } from "vitest";
-import { functionsOf, instrumented, mutantsOf, planted } from "./mutants.ts";
+import { drawn, functionsOf, instrumented, mutantsOf, planted } from "./mutants.ts";
 
 const made = (text: string) => mutantsOf("a.ts", text).map((mutant) => planted(text, mutant));
 
@@ -51,4 +51,13 @@ it("says of every function that it ran", () => {
   expect(functions).toHaveLength(3);
   const ran = [...instrumented(text, functions, 7).matchAll(/ran\?\.\((\d)\)/g)].map(([, n]) => n);
   expect(ran).toEqual(["7", "8", "9"]);
+});
+
+it("draws the same by the same seed, whatever is changed elsewhere", () => {
+  const text = "const a = b < c;\nconst d = e + f;\nconst g = h && i;\nconst j = !k;\n";
+  const order = (of: string, seed: number) => drawn(mutantsOf("a.ts", of), seed).map(({ id }) => id);
+  expect(order(`${text}`, 1)).toEqual(order(text, 1));
+  expect(order(text, 2)).not.toEqual(order(text, 1));
+  const more = new Set(order(text, 1));
+  expect(order(`const z = 7;\n${text}`, 1).filter((id) => more.has(id))).toEqual(order(text, 1));
 });

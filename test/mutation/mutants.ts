@@ -2,6 +2,7 @@
  * Which small bugs can be made of a source file: each a change of a few characters at a place its syntax tree
  * names. What changes only words that people read, or drops an assertion, makes no mutant: nothing could tell.
  */
+import { createHash } from "node:crypto";
 import { parseAst } from "rolldown/parseAst";
 
 /** One small bug: `text.slice(start, end)` becomes `put`. */
@@ -13,6 +14,10 @@ export interface Mutant {
   readonly put: string;
   /** What was done, for people. */
   readonly what: string;
+  /** The line it begins in, without its indentation. */
+  readonly source: string;
+  /** The same as long as its line is, wherever that stands: what draws are made by. */
+  readonly id: string;
 }
 
 interface Node {
@@ -72,10 +77,17 @@ const WRAPPERS = new Set(["TSAsExpression", "TSNonNullExpression", "TSSatisfiesE
 /** All mutants of a file, in order of their place. */
 export function mutantsOf(file: string, text: string): Mutant[] {
   const found: Mutant[] = [];
+  const lines = text.split("\n");
+  const seen = new Map<string, number>();
   const add: Add = ({ start, end }, put, what) => {
     if (text.slice(start, end) === put) return;
     const line = text.slice(0, start).split("\n").length;
-    found.push({ file, line, start, end, put, what });
+    const source = (lines[line - 1] as string).trim();
+    const name = [file, source, what].join("\n");
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
+    const id = createHash("sha256").update(`${name}\n${times}`).digest("hex").slice(0, 8);
+    found.push({ file, line, start, end, put, what, source, id });
   };
   walk(parseAst(text, { lang: "ts" }, file) as unknown as Node, text, add);
   return found.sort((a, b) => a.start - b.start || a.end - b.end);
@@ -111,6 +123,15 @@ export function functionsOf(file: string, text: string): Span[] {
   };
   visit(parseAst(text, { lang: "ts" }, file) as unknown as Node);
   return found.sort((a, b) => a.start - b.start);
+}
+
+/** All of them in the order in which a seed draws them: changes elsewhere leave the order as it is. */
+export function drawn(mutants: readonly Mutant[], seed: number): Mutant[] {
+  const place = ({ id }: Mutant) => createHash("sha256").update(`${seed} ${id}`).digest("hex");
+  return mutants
+    .map((mutant) => ({ mutant, at: place(mutant) }))
+    .sort((a, b) => (a.at < b.at ? -1 : 1))
+    .map(({ mutant }) => mutant);
 }
 
 /** The file with its one bug. */

@@ -6,17 +6,17 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Random } from "../simulation/random.ts";
 import { record } from "../torture/record.ts";
 import { Copy, isNear, type Outcome } from "./checks.ts";
-import { type Mutant, mutantsOf, planted } from "./mutants.ts";
+import { isEquivalent } from "./equivalent.ts";
+import { drawn, type Mutant, mutantsOf, planted } from "./mutants.ts";
 import { Reach } from "./reach.ts";
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "100" },
-    /** Only these of the draw, by the number before each line. */
+    /** Only these, by what stands before each line. */
     only: { type: "string" },
     /** How many are tried at once, each in a copy of its own. */
     workers: { type: "string", default: "1" },
@@ -25,7 +25,7 @@ const { values } = parseArgs({
   },
 });
 const count = Number(values.count);
-const only = values.only?.split(",").map(Number);
+const only = values.only?.split(",");
 
 const copies = Array.from({ length: Number(values.workers) }, () => new Copy());
 const copy = copies[0] as Copy;
@@ -40,18 +40,19 @@ const reach = new Reach(texts);
 
 try {
   await sound();
-  const drawn = shuffled([...texts].flatMap(([file, text]) => mutantsOf(file, text)));
+  const all = [...texts].flatMap(([file, text]) => mutantsOf(file, text));
+  const order = drawn(all, Number(values.seed)).filter((mutant) => !isEquivalent(mutant));
   const survived: string[] = [];
-  const left = drawn.entries();
+  const left = order.values();
   let tried = 0;
   const work = async (own: Copy): Promise<void> => {
-    for (const [id, mutant] of left) {
+    for (const mutant of left) {
       if (only === undefined && tried >= count) return;
-      if (only !== undefined && !only.includes(id)) continue;
+      if (only !== undefined && !only.includes(mutant.id)) continue;
       const by = await caughtBy(mutant, own, () => only !== undefined || tried++ < count);
       if (by === undefined) continue;
       if (only !== undefined) tried++;
-      const line = `${id} ${mutant.file}:${mutant.line} ${mutant.what}`;
+      const line = `${mutant.id} ${mutant.file}:${mutant.line} ${mutant.what}`;
       if (by === "") survived.push(`${line}\n${shown(mutant)}`);
       console.log(`${line}: ${by === "" ? `SURVIVED\n${shown(mutant)}` : by}`);
     }
@@ -62,7 +63,7 @@ try {
   console.log(`${tried - survived.length} of ${tried} caught`);
   if (only === undefined) {
     const share = `${tried - survived.length} of ${tried} caught`;
-    record(`mutants of core/model and core/engine, seed ${values.seed}, ${drawn.length} to draw from`, share);
+    record(`mutants of core/model and core/engine, seed ${values.seed}, ${all.length} to draw from`, share);
   }
   process.exitCode = survived.length * 10 <= tried ? 0 : 1;
 } finally {
@@ -124,14 +125,4 @@ function shown(mutant: Mutant): string {
   const from = before.findIndex((line, i) => line !== after[i]);
   const removed = before.slice(from, from + Math.max(1, before.length - after.length + 1));
   return [...removed.map((line) => `    - ${line.trim()}`), `    + ${after[from]?.trim()}`].join("\n");
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  const random = new Random(Number(values.seed), "mutants");
-  const left = [...items];
-  for (let i = left.length - 1; i > 0; i--) {
-    const j = random.between(0, i);
-    [left[i], left[j]] = [left[j] as T, left[i] as T];
-  }
-  return left;
 }
