@@ -156,7 +156,8 @@ it.runIf(process.platform !== "win32")(
         if (changed.length > 0) told++;
         expect(changed.filter((file) => !names(writes, folder, file))).toEqual([]);
       }),
-      { numRuns: 150 },
+      // Always the same commands: thousands of others have run, and a build must not fail by chance.
+      { numRuns: 150, seed: 1 },
     );
     expect(told, "certain readings of commands that wrote").toBeGreaterThan(30);
   },

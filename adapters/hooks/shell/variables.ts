@@ -45,10 +45,33 @@ export class Variables {
     return new Variables(this.values);
   }
 
+  /** How many names there are. */
+  get size(): number {
+    return this.values.size;
+  }
+
+  /** Each name with every value that it has in any of these; unknown where one of them knows none. */
+  static either(all: readonly Variables[]): Variables {
+    const merged = new Variables();
+    for (const name of new Set(all.flatMap(({ values }) => [...values.keys()]))) {
+      const lists = all.map(({ values }) => values.get(name));
+      const isKnown = lists.every((list) => list !== undefined);
+      merged.set(name, isKnown ? lists.flat() : [undefined], false);
+    }
+    return merged;
+  }
+
+  /** Whether any name that has known values here has others there; `isStrict`: or one that has none here. */
+  hasChanged(there: Variables, isStrict: boolean): boolean {
+    const differ = (name: string) => this.values.get(name)?.join("\0") !== there.values.get(name)?.join("\0");
+    const names = isStrict ? [...this.values.keys(), ...there.values.keys()] : [...this.values.keys()];
+    return names.some((name) => (isStrict || this.values.get(name) !== undefined) && differ(name));
+  }
+
   /** Sets a name to any of these values; `isMaybe`: or leaves it as it is. */
   set(name: string, values: readonly (string | undefined)[], isMaybe: boolean): void {
     const known = values.filter((value) => value !== undefined);
-    const old = isMaybe && this.values.has(name) ? this.values.get(name) : [];
+    const old = isMaybe ? this.values.get(name) : [];
     const all = old === undefined ? undefined : [...new Set([...old, ...known])];
     const isKnown = known.length === values.length && all !== undefined && all.length <= limits.shellWordsMax;
     this.values.set(name, isKnown ? all : undefined);

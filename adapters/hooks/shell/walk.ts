@@ -5,10 +5,11 @@
  * where that decides in which folder a later command runs.
  */
 import { limits } from "../../../core/limits.ts";
-import { expand, type Names, valueIn } from "./expand.ts";
+import { expand, type Names } from "./expand.ts";
 import { carryOut, programName } from "./programs.ts";
-import { type Arg, resolved, type Sink } from "./sink.ts";
-import { assigned, type Variables } from "./variables.ts";
+import { bodyOf, folderOf, isOperator, keywordOf, moveOf, partsOf, type Simple } from "./simple.ts";
+import type { Arg, Sink } from "./sink.ts";
+import { assigned, Variables } from "./variables.ts";
 import { plainText, type Redirection, readWords, runs, type Token, type Word } from "./words.ts";
 
 /** What a walk shares with the walks inside it: work left, so that no nesting is dear. */
@@ -20,33 +21,33 @@ interface Frame {
   readonly kind: "(" | "{" | "function" | "loop" | "case" | "if";
   /** Where it began; a branch that may not be taken leaves the next one there. */
   readonly base: string | undefined;
+  variables: Variables;
+  /** Its condition went elsewhere, or tried to. */
+  isGuarded: boolean;
+  /** How the branches ended that were gone through already. */
+  readonly branches: Variables[];
   /** Some branch went elsewhere. */
   hasMoved: boolean;
   /** In a `case`: the words are patterns, not commands. */
   isPattern: boolean;
 }
 
-interface Simple {
-  readonly words: readonly Word[];
-  readonly redirections: readonly Redirection[];
-}
-
 const CLOSING = new Set(["fi", "done", "esac", "}"]);
 /** Words that only say that a command follows. */
-const PASSING = new Set(["then", "elif", "else", "do", "!", "coproc"]);
+const PASSING = new Set(["!", "coproc"]);
 
 /** One shell: its folder, its variables, what it is inside of. */
 export class Walk {
   private base: string | undefined;
-  private readonly variables: Variables;
+  private variables: Variables;
   private readonly functions = new Set<string>();
   private readonly frames: Frame[] = [];
   private readonly folders: (string | undefined)[] = [];
   private before = "";
   /** The next brace opens a function. */
   private isDefining = false;
-  /** A folder was entered that is not, should what stands before `&&` have failed. */
-  private mayHaveMoved = false;
+  /** A folder was entered, or a variable set, that is not should what stands before `&&` have failed. */
+  private dependsOnSuccess = false;
   /** What `cat <<EOF` hands on through a pipe. */
   private piped: string | undefined;
   private readonly sink: Sink;
@@ -74,6 +75,7 @@ export class Walk {
     const { tokens, isWhole } = readWords(text);
     if (!isWhole) this.sink.unsure();
     for (let i = 0; i < tokens.length; ) {
+      if (this.effort.left <= 0) return this.sink.unsure();
       const token = tokens[i] as Token;
       if (token.kind === "operator") {
         this.operate(token.text);
@@ -111,8 +113,29 @@ export class Walk {
   }
 
   private enter(kind: Frame["kind"]): void {
-    this.frames.push({ kind, base: this.base, hasMoved: false, isPattern: kind === "case" });
+    const variables = this.variables;
+    this.effort.left -= variables.size;
+    this.frames.push({
+      kind,
+      base: this.base,
+      variables,
+      branches: [],
+      hasMoved: false,
+      isGuarded: false,
+      isPattern: kind === "case",
+    });
+    if (kind !== "{") this.variables = variables.copy();
     this.isDefining = false;
+  }
+
+  /** The end of a condition: what it did holds for every branch. */
+  private decide(): void {
+    const frame = this.frames[this.frames.length - 1];
+    if (frame?.kind !== "if" && frame?.kind !== "loop") return;
+    this.effort.left -= this.variables.size;
+    frame.variables = this.variables;
+    this.variables = this.variables.copy();
+    frame.isGuarded ||= frame.base !== this.base;
   }
 
   /** The next branch begins where the first did. */
@@ -120,25 +143,35 @@ export class Walk {
     const frame = this.frames[this.frames.length - 1];
     if (frame === undefined) return;
     frame.hasMoved ||= frame.base !== this.base;
-    this.base = frame.base;
+    this.base = frame.isGuarded ? undefined : frame.base;
+    if (frame.kind === "{") return;
+    this.effort.left -= this.variables.size;
+    frame.branches.push(this.variables);
+    this.variables = frame.variables.copy();
   }
 
-  /** The end of a loop or condition: a folder that was changed inside may or may not have been. */
+  /** The end of what was entered: what was changed inside may or may not have been. */
   private leave(): void {
     const frame = this.frames.pop();
     if (frame === undefined || frame.kind === "{") return;
     const hasMoved = frame.hasMoved || frame.base !== this.base;
+    const inside = this.variables;
     this.base = frame.base;
-    if (frame.kind === "(") this.mayHaveMoved = false;
-    else if (hasMoved && frame.kind === "function") this.sink.unsure();
-    else if (hasMoved) {
-      if (frame.kind === "loop") this.sink.unsure();
-      this.base = undefined;
+    this.variables = frame.variables;
+    if (frame.kind === "(") this.dependsOnSuccess = false;
+    else {
+      const all = [frame.variables, ...frame.branches, inside];
+      this.effort.left -= all.reduce((sum, { size }) => sum + size, 0);
+      if (this.effort.left > 0) this.variables = Variables.either(all);
+      // Another round, or a call, begins with what this one left.
+      const hasChanged = hasMoved || frame.variables.hasChanged(inside, frame.kind === "function");
+      if (hasChanged && (frame.kind === "loop" || frame.kind === "function")) this.sink.unsure();
+      if (hasMoved && frame.kind !== "function") this.base = undefined;
     }
   }
 
   private command({ words, redirections }: Simple, isApart: boolean): void {
-    if (this.mayHaveMoved && this.before !== "&&" && words.length > 0) this.sink.unsure();
+    if (this.dependsOnSuccess && this.before !== "&&" && words.length > 0) this.sink.unsure();
     const frame = this.frames[this.frames.length - 1];
     if (frame?.isPattern && plainText(words[0] ?? []) !== "esac") return;
     let at = 0;
@@ -148,6 +181,7 @@ export class Walk {
       else if (keyword === "while" || keyword === "until") this.enter("loop");
       else if (keyword === "{") this.enter(this.isDefining ? "function" : "{");
       else if (keyword !== undefined && CLOSING.has(keyword)) this.leave();
+      else if (keyword === "then" || keyword === "do") this.decide();
       else if (keyword === "else" || keyword === "elif") this.turn();
       else if (keyword === "function") {
         this.functions.add(plainText(words[++at] ?? []) ?? "");
@@ -183,9 +217,11 @@ export class Walk {
     while (at < words.length && assigned(words[at] as Word) !== undefined) at++;
     const command = words.slice(at);
     for (const word of [...words, ...redirections.map(({ target }) => target)]) this.inside(word);
-    // Where it may not come to pass, the old value stays possible.
-    const isMaybe = this.frames.some(({ kind }) => kind !== "(");
-    if (command.length === 0) for (const word of words) this.variables.assign(word, isMaybe, this.base);
+    const isMaybe = this.before === "||";
+    if (command.length === 0 && !isApart) {
+      if (words.length > 0 && this.before === "&&") this.dependsOnSuccess = true;
+      for (const word of words) this.variables.assign(word, isMaybe, this.base);
+    }
     for (const { body, isLive } of redirections)
       if (isLive && body !== undefined && runs(body)) this.sink.unsure();
     const targets = redirections.map(({ target }) => target);
@@ -223,7 +259,7 @@ export class Walk {
 
   /** `cd`, `pushd` and `popd`. */
   private move(name: string, args: readonly Arg[], isOne: boolean): void {
-    if (this.before === "&&") this.mayHaveMoved = true;
+    if (this.before === "&&") this.dependsOnSuccess = true;
     if (name === "popd") {
       this.base = this.folders.pop();
       return;
@@ -277,42 +313,4 @@ export class Walk {
     if (operator === ">&" && /^(?:\d+-?|-)$/.test(args[0]?.text ?? "")) return;
     for (const arg of args) this.sink.write(this.base, arg);
   }
-}
-
-function partsOf(tokens: readonly Token[]): Simple {
-  const words: Word[] = [];
-  const redirections: Redirection[] = [];
-  for (const token of tokens) {
-    if (token.kind === "word") words.push(token.word);
-    else if (token.kind === "redirection") redirections.push(token);
-  }
-  return { words, redirections };
-}
-
-function isOperator(token: Token | undefined, text: string): boolean {
-  return token?.kind === "operator" && token.text === text;
-}
-
-function moveOf(args: readonly Arg[]): string | undefined {
-  const name = args[0]?.text;
-  return name === "cd" || name === "pushd" || name === "popd" ? name : undefined;
-}
-
-/** A word that may be a keyword: plain letters, nothing quoted. */
-function keywordOf(word: Word): string | undefined {
-  const isBare = word.every((piece) => piece.kind === "text" && !piece.isQuoted);
-  return isBare ? plainText(word) : undefined;
-}
-
-function folderOf(base: string | undefined, args: readonly Arg[]): string | undefined {
-  const [folder] = args.filter(({ text }) => text === undefined || text === "-" || !text.startsWith("-"));
-  if (folder?.text === undefined || folder.text === "-" || folder.pattern !== undefined) return undefined;
-  return resolved(base, folder.text);
-}
-
-/** What is handed to the command: of a here-document, or of a word behind `<<<`. */
-function bodyOf(redirections: readonly Redirection[], names: Names): string | undefined {
-  const last = redirections.findLast(({ operator }) => operator === "<<" || operator === "<<<");
-  if (last === undefined) return undefined;
-  return last.operator === "<<" ? last.body : valueIn(last.target, names);
 }
