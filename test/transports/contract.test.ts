@@ -59,10 +59,13 @@ async function spoolPlace(transport: Listening): Promise<TransportPlace> {
   };
 }
 
-/** Copies its standard input to a port and what comes from there to its standard output. */
+/**
+ * Copies its standard input to a port and what comes from there to its standard output. It ends by itself, not by
+ * `exit`, which would drop what the pipe has not taken yet.
+ */
 const RELAY =
   "const s=require('net').connect(+process.argv[1],'127.0.0.1');s.on('error',()=>process.exit(1));" +
-  "process.stdin.pipe(s);s.pipe(process.stdout);s.on('close',()=>process.exit(0))";
+  "process.stdin.pipe(s);s.pipe(process.stdout);s.on('close',()=>process.stdin.destroy())";
 
 /**
  * Each command started is a relay to a port here, behind which a hub sits on the standard streams of

@@ -116,8 +116,12 @@ export async function plain(port: number, options: IClientOptions = {}): Promise
 }
 
 /** A client of ours. */
-export async function agentOf(url: string, agent: string, token?: string): Promise<Client> {
-  const client = await connect(url, { agent, ...(token === undefined ? {} : { token }) });
+export async function agentOf(
+  url: string,
+  agent: string,
+  options: { readonly token?: string; readonly timeoutMs?: number } = {},
+): Promise<Client> {
+  const client = await connect(url, { agent, ...options });
   endings.push(() => client.close());
   return client;
 }

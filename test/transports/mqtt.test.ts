@@ -2,12 +2,14 @@
  * The hub over MQTT: frames, and who may publish and read what.
  */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Hub } from "../../adapters/node/hub.ts";
 import type { Client } from "../../core/client/client.ts";
-import { connect } from "../../transports/mqtt/index.ts";
+import { connect, listen } from "../../transports/mqtt/index.ts";
 import {
   agentOf,
   atEnd,
@@ -31,6 +33,9 @@ const verify = (agent: string, token: string) =>
   token === `token-of-${agent}` ? { operator: agent === "root" } : undefined;
 const as = (agent: string) => ({ username: agent, password: `token-of-${agent}` });
 
+/** A hub and a thousand clients share this process, and their handshakes its one thread. */
+const SHARED = { timeoutMs: 60_000 };
+
 const eventsOf = async (hub: Hub) => (await entriesOf(hub)).flatMap(({ events }) => events);
 
 describe("who may do what", () => {
@@ -42,7 +47,7 @@ describe("who may do what", () => {
     await expect(connect(urlOf(hub), { agent: "alice", token: "wrong" })).rejects.toMatchObject({
       code: "hub.refused",
     });
-    const alice = await agentOf(urlOf(hub), "alice", "token-of-alice");
+    const alice = await agentOf(urlOf(hub), "alice", { token: "token-of-alice" });
     expect(await alice.call("claim.acquire", { claim: "C", ttlMs: 60_000 })).toMatchObject({
       holder: "alice",
     });
@@ -54,7 +59,7 @@ describe("who may do what", () => {
 
   test("publishes reach one's own request topic and free topics, and nothing else of the hub's", async () => {
     const hub = await hubOf({ verify });
-    const alice = await agentOf(urlOf(hub), "alice", "token-of-alice");
+    const alice = await agentOf(urlOf(hub), "alice", { token: "token-of-alice" });
     await alice.call("claim.acquire", { claim: "C", ttlMs: 60_000 });
     const watcher = await plain(hub.port, as("watcher"));
     await watcher.client.subscribeAsync("#", { qos: 1 });
@@ -276,13 +281,60 @@ describe("frames", () => {
     await until(() => types.includes("agent.idle") && types.includes("claim.released"));
   });
 
+  /** A broker that lets in, grants subscriptions if it is told to, and confirms nothing that is published. */
+  async function muteBroker(grants: boolean) {
+    const open = new Set<Socket>();
+    const server = createServer((socket) => {
+      open.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => open.delete(socket));
+      socket.on("data", (bytes) => {
+        if (bytes[0] === 0x10) socket.write(Uint8Array.of(0x20, 2, 0, 0));
+        // The packet is short: its identifier stands behind two bytes.
+        if (bytes[0] === 0x82 && grants)
+          socket.write(Uint8Array.of(0x90, 4, bytes[2] ?? 0, bytes[3] ?? 0, 1, 1));
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    atEnd(() => {
+      for (const socket of open) socket.destroy();
+      server.close();
+    });
+    return { open, place: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+  }
+
+  test("a broker that lets in and says nothing more is given up, by agents and by hubs", async () => {
+    const { open, place } = await muteBroker(false);
+    for (const scheme of ["mqtt", "mqtt+client"]) {
+      await expect(connect(`${scheme}://${place}`, { agent: "a", timeoutMs: 300 })).rejects.toMatchObject({
+        code: "hub.unreachable",
+        message: expect.stringContaining("No answer comes from the broker"),
+      });
+    }
+    const bounds = { handshakeMs: 300 };
+    await expect(listen(`mqtt+client://${place}`, { bounds }, () => {})).rejects.toMatchObject({
+      code: "hub.unreachable",
+    });
+    await until(() => open.size === 0);
+  });
+
+  test("a broker that confirms nothing is left all the same", async () => {
+    const { open, place } = await muteBroker(true);
+    const connection = await connect(`mqtt://${place}`, { agent: "a" });
+    connection.receive({ frame() {}, drained() {}, closed() {} });
+    connection.send("{}");
+    connection.close("goodbye");
+    await until(() => open.size === 0);
+  });
+
   test("1,000 clients at once", { timeout: 120_000 }, async () => {
     const hub = await hubOf();
     const agents: Client[] = [];
     for (let wave = 0; wave < 10; wave++) {
       agents.push(
         ...(await Promise.all(
-          Array.from({ length: 100 }, (_, at) => agentOf(urlOf(hub), `agent-${wave * 100 + at}`)),
+          Array.from({ length: 100 }, (_, at) => agentOf(urlOf(hub), `agent-${wave * 100 + at}`, SHARED)),
         )),
       );
     }

@@ -117,6 +117,29 @@ describe("a command that speaks for a hub", () => {
     expect(heard).toEqual({ frames: ["1"], closed: [{ goodbye: false, reason: "broken" }] });
   });
 
+  test("that ends is heard out, also by who listens late", async () => {
+    const connection = await connect(
+      node("for(let i=0;i<3000;i++)process.stdout.write(i+'p'.repeat(30)+String.fromCharCode(10))"),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const heard = heardBy(connection);
+    await until(() => heard.closed.length === 1);
+    expect(heard.frames.map((frame) => Number.parseInt(String(frame), 10))).toEqual(
+      Array.from({ length: 3000 }, (_, i) => i),
+    );
+  });
+
+  test("that hears nothing more and says nothing is given up", async () => {
+    const connection = await connect(
+      node("require('fs').closeSync(0);console.log(1);setInterval(()=>0,1000)"),
+    );
+    const heard = heardBy(connection);
+    await until(() => heard.frames.length === 1);
+    for (let i = 0; i < 3; i++) connection.send("{}");
+    await until(() => heard.closed.length === 1);
+    expect(heard.closed).toEqual([{ goodbye: false, reason: "broken" }]);
+  });
+
   test("that stays is killed", async () => {
     const connection = await connect(
       node("process.on('SIGTERM',()=>0);setInterval(()=>0,1000);console.log(process.pid)"),

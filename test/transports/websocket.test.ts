@@ -6,6 +6,9 @@ import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { connect as openClient } from "../../adapters/node/connect.ts";
+import { serve } from "../../adapters/node/hub.ts";
+import type { Client } from "../../core/client/client.ts";
 import { limits } from "../../core/limits.ts";
 import type { Closed, Connection, Frame, Listener } from "../../core/ports/transport.ts";
 import { connect, listen, type WebSocketListenOptions } from "../../transports/websocket/index.ts";
@@ -380,6 +383,34 @@ describe("the port", () => {
     expect(hub.closed).toHaveLength(1000);
     const again = await echoHub({}, hub.url);
     await stillServes(again);
+  });
+
+  test("serves 1,000 clients at once", { timeout: 120_000 }, async () => {
+    const hub = await serve({ log: "memory:", listen: ["ws://127.0.0.1:0"] });
+    endings.push(() => hub.close());
+    const clients: Client[] = [];
+    endings.push(() => Promise.all(clients.map((client) => client.close())));
+    for (let wave = 0; wave < 10; wave++) {
+      const names = Array.from({ length: 100 }, (_, at) => `agent-${wave * 100 + at}`);
+      // They and the hub share this process, and their handshakes its one thread.
+      const opened = names.map((agent) => openClient(hub.urls[0] as string, { agent, timeoutMs: 60_000 }));
+      clients.push(...(await Promise.all(opened)));
+    }
+    const watched = clients.map(async (client) => {
+      let grants = 0;
+      for await (const { events } of client.follow({ after: 0, events: ["claim.granted"] })) {
+        grants += events.filter(({ type }) => type === "claim.granted").length;
+        if (grants === 100) return grants;
+      }
+      return grants;
+    });
+    const claims = clients
+      .slice(0, 100)
+      .map((client, at) => client.call("claim.acquire", { claim: `C-${at}` }));
+    expect(new Set((await Promise.all(claims)).map(({ epoch }) => epoch)).size).toBe(100);
+    expect(new Set(await Promise.all(watched))).toEqual(new Set([100]));
+    expect(hub.engine.subscriptions.size).toBe(1000);
+    await Promise.all(clients.map((client) => client.call("claims.list", { limit: 1 })));
   });
 
   test("closes although peers neither read nor speak", async () => {

@@ -10,7 +10,7 @@ import { isLoopbackHost } from "../../core/protocol/gate.ts";
 import { unreachable } from "../socket/unreached.ts";
 import { type BrokerPlace, brokerPlace } from "./broker-place.ts";
 import { closingNote, lastWill, readNote } from "./notes.ts";
-import { realAfter } from "./patience.ts";
+import { inTime, leave, realAfter } from "./patience.ts";
 import { TopicConnection } from "./topic-connection.ts";
 import { levelOf } from "./topics.ts";
 
@@ -37,7 +37,8 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
       { ...call.options(agent, token, timeoutMs), ...(ca === undefined ? {} : { ca }) },
       false,
     );
-    return await call.made(client, timeoutMs);
+    // A broker that lets somebody in may still leave everything else without an answer.
+    return await inTime(call.made(client), timeoutMs, () => call.late());
   } catch (error) {
     client?.end(true);
     if (error instanceof Failure) throw error;
@@ -50,6 +51,7 @@ class Call {
   readonly #place: BrokerPlace;
   readonly #request: string;
   readonly #response: string;
+  #missing = "No answer comes from the broker";
 
   constructor(place: BrokerPlace, level: string) {
     this.#place = place;
@@ -77,7 +79,13 @@ class Call {
     };
   }
 
-  async made(client: MqttClient, timeoutMs: number): Promise<Connection> {
+  /** What is wrong when it is not made in time. */
+  late(): Failure {
+    const { shown } = this.#place;
+    return new Failure("hub.unreachable", `${this.#missing} ${shown}.`, { fields: { url: shown } });
+  }
+
+  async made(client: MqttClient): Promise<Connection> {
     client.on("error", () => undefined);
     const { topics, foreign, address } = this.#place;
     const carrier = new ClientCarrier(client, this.#request);
@@ -105,7 +113,8 @@ class Call {
       throw new Failure("hub.refused", `${this.#place.shown} does not let this agent hear its answers.`);
     }
     if (foreign) {
-      await inTime(there, timeoutMs, this.#place.shown);
+      this.#missing = "No hub is on the broker";
+      await there;
       await client.publishAsync(`${this.#request}/opened`, "", { qos: 1 });
     }
     carrier.holding = true;
@@ -163,33 +172,13 @@ class ClientCarrier {
     this.letGo();
     if (reason !== "goodbye")
       this.#client.publish(`${this.#topic}/closed`, closingNote(reason, words), { qos: 0 });
-    this.#leave();
+    void leave(this.#client);
   }
 
   /** The other end closed. */
   ended(how: Parameters<TopicConnection["end"]>[0]): void {
     this.connection?.end(how);
-    this.#leave();
-  }
-
-  /** Says DISCONNECT once what was sent is confirmed, or after a moment without that. */
-  #leave(): void {
-    const cancel = realAfter(limits.closeMs, () => this.#client.end(true));
-    this.#client.end(false, () => cancel());
-  }
-}
-
-async function inTime(done: Promise<void>, timeoutMs: number, shown: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Failure("hub.unreachable", `No hub is on the broker ${shown}.`, { fields: { url: shown } }));
-    }, timeoutMs);
-  });
-  try {
-    await Promise.race([done, late]);
-  } finally {
-    clearTimeout(timer);
+    void leave(this.#client);
   }
 }
 

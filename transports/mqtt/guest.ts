@@ -17,7 +17,7 @@ import { type BrokerPlace, brokerPlace } from "./broker-place.ts";
 import type { MqttListenOptions } from "./listener.ts";
 import { Mirror } from "./mirror.ts";
 import { closingNote, readNote } from "./notes.ts";
-import { realAfter } from "./patience.ts";
+import { inTime, leave, realAfter } from "./patience.ts";
 import { TopicConnection } from "./topic-connection.ts";
 
 /** Bytes of a frame besides itself while it is under way, roughly. */
@@ -60,6 +60,10 @@ class Guest {
       options.observe && new Mirror(place.topics, { hears: () => true, publish }, options.observe, after);
   }
 
+  get #handshakeMs(): number {
+    return this.#options.bounds?.handshakeMs ?? limits.handshakeMs;
+  }
+
   async join(): Promise<void> {
     const { topics, url, shown, user, password } = this.#place;
     let client: MqttClient;
@@ -71,7 +75,7 @@ class Guest {
           clean: true,
           protocolVersion: 4,
           keepalive: limits.pingMs / 1000,
-          connectTimeout: limits.handshakeMs,
+          connectTimeout: this.#handshakeMs,
           reconnectPeriod: limits.reconnectMsMax / 5,
           resubscribe: false,
           queueQoSZero: false,
@@ -89,7 +93,9 @@ class Guest {
     client.on("error", () => undefined);
     client.on("message", (topic, payload) => this.#message(topic, payload));
     try {
-      await this.#settle(client);
+      await inTime(this.#settle(client), 3 * this.#handshakeMs, () =>
+        unreachable(shown, "it leaves subscriptions and messages without an answer", "broker"),
+      );
     } catch (error) {
       await this.#leave(client);
       throw error;
@@ -111,7 +117,6 @@ class Guest {
     for (const connection of [...this.#connections.values()]) connection.close("shutting-down");
     this.#mirror?.close();
     if (client === undefined) return;
-    const cut = realAfter(limits.closeMs, () => client.end(true));
     if (client.connected) {
       const stale = [...(this.#mirror?.topics() ?? []), this.#place.topics.online];
       const cleared = stale.map((topic) => client.publishAsync(topic, "", { qos: 1, retain: true }));
@@ -120,8 +125,7 @@ class Guest {
         new Promise((resolve) => setTimeout(resolve, limits.closeMs).unref()),
       ]);
     }
-    await client.endAsync(!client.connected);
-    cut();
+    await leave(client);
   }
 
   /**
@@ -131,7 +135,7 @@ class Guest {
   async #leave(client: MqttClient): Promise<void> {
     this.#settled = false;
     this.#mirror?.close();
-    await client.endAsync(false);
+    await leave(client);
   }
 
   /** Clears what an earlier hub left, retains what is live, then opens the door. */
@@ -169,7 +173,7 @@ class Guest {
     const watched = [mark, `${topics.prefix}/state/#`];
     await client.subscribeAsync([topics.online, ...watched], { qos: 1 });
     await client.publishAsync(mark, this.#id, { qos: 1 });
-    await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, limits.handshakeMs).unref())]);
+    await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, this.#handshakeMs).unref())]);
     this.#found = undefined;
     await client.unsubscribeAsync(watched);
     return found;

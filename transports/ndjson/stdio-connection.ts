@@ -28,6 +28,7 @@ export class StdioConnection implements Connection {
   #told = false;
   #over = false;
   #patience: NodeJS.Timeout | undefined;
+  #deafness: NodeJS.Timeout | undefined;
   #resolveEnded: () => void = () => undefined;
 
   /** `answers`: whether a line that is no frame is answered by an error; only the hub's end does. */
@@ -44,14 +45,30 @@ export class StdioConnection implements Connection {
       else if (answers) this.send(lineProblem(line.problem));
     });
     const broken = (): void => this.#end({ goodbye: false, reason: "broken" });
+    // The other end takes nothing more. What it said last is still read: the input of a command that ends is
+    // closed before its output is.
+    let isDeaf = false;
+    const hearOut = (): void => {
+      if (!isDeaf || this.#receiver === undefined || this.#closed !== undefined) return;
+      this.#deafness ??= setTimeout(broken, limits.closeMs).unref();
+    };
+    const deaf = (): void => {
+      isDeaf = true;
+      hearOut();
+    };
     input.on("error", broken);
-    output.on("error", broken);
-    output.on("close", broken);
+    output.on("error", deaf);
+    output.on("close", deaf);
     input.on("end", broken);
     input.on("close", broken);
-    // Nothing is read before there is a receiver: what comes waits in the pipe.
+    // Nothing is read before there is a receiver: what comes waits in the pipe. Somebody must seem to wait for
+    // it, since node throws away what nobody reads of a command that ended.
+    const nobody = (): void => undefined;
+    input.on("readable", nobody);
     this.#begin = () => {
+      input.off("readable", nobody);
       input.on("data", (chunk: Buffer) => cutter.push(chunk));
+      hearOut();
     };
   }
 
@@ -95,6 +112,7 @@ export class StdioConnection implements Connection {
     if (this.#closed !== undefined) return;
     this.#closed = how;
     clearTimeout(this.#patience);
+    clearTimeout(this.#deafness);
     queueMicrotask(() => this.#tell());
     const cut = setTimeout(() => this.#release(), limits.closeMs);
     cut.unref();
