@@ -33,7 +33,8 @@ export const claimTool: ToolSource = {
   title: "Claim files before editing",
   description:
     "Lease files (or just a name) so that no other agent edits them meanwhile. Use it before you edit. By its holder it " +
-    "extends the lease. Returns the epoch, the time left and what the last holder saved; or isError with who holds it and until when.",
+    "extends the lease. Returns the epoch, the time left and what the last holder saved; or isError with who holds it and " +
+    "until when.",
   actions: {
     claim: {
       exact: true,
@@ -60,7 +61,8 @@ export const claimTool: ToolSource = {
 export const releaseTool: ToolSource = {
   title: "Release or hand off a claim",
   description:
-    "Give a claim back when its work is over, or pass it to another agent with `to`. Returns how it ended. Work unfinished? Save a checkpoint first.",
+    "Give a claim back when its work is over, or pass it to another agent with `to`. Returns how it ended. Work " +
+    "unfinished? Save a checkpoint first.",
   actions: {
     release: {
       takes: object({
@@ -77,8 +79,8 @@ export const releaseTool: ToolSource = {
 export const checkpointTool: ToolSource = {
   title: "Save where the work stands",
   description:
-    "save: keep text (state, next steps) under a claim you hold; whoever holds it next is given it. Use it before you stop or hand off. " +
-    "list: the saved ones, newest first.",
+    "save: keep text (state, next steps) under a claim you hold; whoever holds it next is given it. Use it before you " +
+    "stop or hand off. list: the saved ones, newest first.",
   actions: {
     save: {
       takes: object(pick(commands["checkpoint.save"].fields, "claim", "text", "summary", "ref")),

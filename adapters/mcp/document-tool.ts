@@ -28,8 +28,8 @@ interface Read {
 export const documentTool: ToolSource = {
   title: "Shared documents",
   description:
-    "Texts several agents edit at once, as blocks. list; read: whole, one block, or all blocks with their versions. put: store a whole one. " +
-    "patch: change a block from the base version you read, by changes or its new content; others' edits since are merged. " +
+    "Texts several agents edit at once, as blocks. list; read: whole, one block, or all blocks with their versions. " +
+    "put: store a whole one. patch: change a block from the base version you read, by changes or its new content; others' edits since are merged. " +
     "insert, move, cut (a block); undo; history; remove (the document).",
   actions: {
     list: {
@@ -37,10 +37,11 @@ export const documentTool: ToolSource = {
       takes: list,
       run: async (given, { client }) => {
         const page = await client.call("documents.list", rows(given), PATIENCE);
-        const lines = page.items.map(
-          ({ document, path, blocks, bytes, by, changedAtMs }) =>
-            `${document}${path === undefined ? "" : ` (${path})`}: ${blocks} blocks, ${bytes} bytes, by ${by} ${span(page.nowMs - changedAtMs)} ago`,
-        );
+        const lines = page.items.map(({ document, path, blocks, bytes, by, changedAtMs }) => {
+          const where = path === undefined ? "" : ` (${path})`;
+          const ago = span(page.nowMs - changedAtMs);
+          return `${document}${where}: ${blocks} blocks, ${bytes} bytes, by ${by} ${ago} ago`;
+        });
         return {
           fields: { ...page },
           text: lines.length === 0 ? "There are no documents." : lines.join("\n"),
@@ -92,10 +93,10 @@ export const documentTool: ToolSource = {
       run: async (given, { client }) => {
         const asked = rows(given) as { readonly document: string };
         const page = await client.call("document.history", asked, PATIENCE);
-        const lines = page.items.map(
-          ({ block, version, by, seq, changes }) =>
-            `${block} version ${version} by ${by} (${seq}): ${changes.length} changes ${inline(changes.map(({ insert }) => insert ?? "").join(" … "))}`,
-        );
+        const lines = page.items.map(({ block, version, by, seq, changes }) => {
+          const put = inline(changes.map(({ insert }) => insert ?? "").join(" … "));
+          return `${block} version ${version} by ${by} (${seq}): ${changes.length} changes ${put}`;
+        });
         const text = lines.length === 0 ? "No patches are kept." : [CAUTION, ...lines].join("\n");
         return { fields: { caution: CAUTION_FIELD, ...page }, text };
       },

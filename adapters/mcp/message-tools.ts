@@ -46,8 +46,8 @@ export const sendTool: ToolSource = {
 export const inboxTool: ToolSource = {
   title: "Read your messages",
   description:
-    "list: what others sent you and you have not acknowledged. acknowledge: take them out, once dealt with. thread: a whole conversation. " +
-    "Look at it between steps.",
+    "list: what others sent you and you have not acknowledged. acknowledge: take them out, once dealt with. " +
+    "thread: a whole conversation. Look at it between steps.",
   actions: {
     list: {
       reads: true,
@@ -82,8 +82,8 @@ export const inboxTool: ToolSource = {
 export const askTool: ToolSource = {
   title: "Ask an agent and wait",
   description:
-    "Send a request and wait for the answer. Use it when you cannot go on without it. Returns the answer; isError when none comes in time (a late one " +
-    "is in your inbox).",
+    "Send a request and wait for the answer. Use it when you cannot go on without it. Returns the answer; isError when " +
+    "none comes in time (a late one is in your inbox).",
   actions: {
     ask: {
       takes: object({

@@ -48,7 +48,7 @@ export function inputSchema(actions: { readonly [action: string]: ObjectShape })
   return brief(toJsonSchema({ kind: "object", fields: { ...choice, ...fields } })) as ToolSchema;
 }
 
-/** What a tool answers, as far as it is worth knowing; nothing is required, for a refusal has other fields. */
+/** What a tool answers, as far as is worth knowing; nothing is required, for a refusal has other fields. */
 export function outputSchema(fields: Fields): ToolSchema {
   const loose = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mayLack(field)]));
   const schema = brief(toJsonSchema({ kind: "object", fields: loose })) as ToolSchema;

@@ -14,8 +14,8 @@ import type { Answer, Caller, Given, ToolSource } from "./tool.ts";
 export const statusTool: ToolSource = {
   title: "Look around",
   description:
-    "Who is here, who holds which files, which tasks are ready, how many messages wait for you. Use it when you begin, and with paths to learn " +
-    "whether you may edit them (mayEdit) and who holds them.",
+    "Who is here, who holds which files, which tasks are ready, how many messages wait for you. Use it when you begin, " +
+    "and with paths to learn whether you may edit them (mayEdit) and who holds them.",
   actions: {
     status: {
       reads: true,
@@ -97,8 +97,9 @@ function claimFields({ claim, holder, remainingMs, scope, shared, note, task, wa
 /** A claim on one line. */
 export function claimLine({ claim, holder, remainingMs, scope, note, waiting }: ClaimView): string {
   const covers = [...(scope?.files ?? []), ...(scope?.paths ?? [])];
+  const shown = `${covers.slice(0, 8).join(", ")}${covers.length > 8 ? " …" : ""}`;
   return (
-    `${claim}: ${holder}, ${span(remainingMs)} left${covers.length === 0 ? "" : `, ${covers.slice(0, 8).join(", ")}${covers.length > 8 ? " …" : ""}`}` +
+    `${claim}: ${holder}, ${span(remainingMs)} left${covers.length === 0 ? "" : `, ${shown}`}` +
     `${waiting > 0 ? `, ${waiting} waiting` : ""}${note === undefined ? "" : `, ${inline(note)}`}`
   );
 }
