@@ -29,7 +29,8 @@ export const documentTool: ToolSource = {
   title: "Shared documents",
   description:
     "Texts several agents edit at once, as blocks. list; read: whole, one block, or all blocks with their versions. " +
-    "put: store a whole one. patch: change a block from the base version you read, by changes or its new content; others' edits since are merged. " +
+    "put: store a whole one. patch: change a block from the base version you read, by changes or its new content; " +
+    "others' edits since are merged. " +
     "insert, move, cut (a block); undo; history; remove (the document).",
   actions: {
     list: {
