@@ -177,6 +177,13 @@ describe("changes", () => {
 });
 
 describe("a text in pieces", () => {
+  it("has no empty pieces, however long it is", () => {
+    for (const length of [0, 1, 1024, 2047, 2048, 2049, 3072, 4096]) {
+      const text = ChunkedText.of("x".repeat(length)) as unknown as { readonly chunks: readonly string[] };
+      expect(text.chunks.filter((chunk) => chunk === "")).toEqual([]);
+    }
+  });
+
   it("is the same text after any changes", () => {
     const long = fc.string({
       unit: fc.constantFrom("a", "é", "🦀", "\r\n"),
@@ -200,6 +207,8 @@ describe("a text in pieces", () => {
             plain = applyChanges(plain, changes);
             expect(text.toString()).toBe(plain);
             expect(text.length).toBe(plain.length);
+            const { chunks } = text as unknown as { readonly chunks: readonly string[] };
+            expect(chunks.every((chunk) => chunk !== "" && chunk.length <= 2048)).toBe(true);
             expect(text.slice(from, from + 7)).toBe(plain.slice(from, from + 7));
             expect(text.codeAt(from)).toEqual(plain.charCodeAt(from));
           }

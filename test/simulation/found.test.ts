@@ -34,9 +34,13 @@ const acquire = (claim: string, more: object = {}) => ({ type: "claim.acquire", 
 
 /** The log with another `append`. */
 function withAppend(log: EventLog, append: (...given: Parameters<EventLog["append"]>) => unknown): EventLog {
+  return withMethod(log, "append", append);
+}
+
+function withMethod(log: EventLog, method: "append" | "read", instead: unknown): EventLog {
   return new Proxy(log, {
     get: (target, name) => {
-      if (name === "append") return append;
+      if (name === method) return instead;
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -184,6 +188,28 @@ it("does not say that nothing happened when only the second try certainly had no
   });
   expect(dials).toBe(2);
   await client.close();
+});
+
+it("does not know, and says so, when the entry of a repeat cannot be read", async () => {
+  const first = await world.engine();
+  await world.submit(first, "a", acquire("T"), "x");
+  await first.snapshot();
+  await first.close();
+  const log = await openMemoryLog(world.name, { clock: world.clock });
+  let broken = false;
+  const read = (after: number) => {
+    if (broken) throw new Failure("log.unusable", "It cannot be read.");
+    return log.read(after);
+  };
+  const engine = await world.engine({ log: withMethod(log, "read", read) });
+  broken = true;
+  // Its effect stands in the log: "certainly without effect" would be a lie.
+  await expect(world.submit(engine, "a", acquire("T"), "x")).rejects.toMatchObject({
+    code: "log.unusable",
+    definite: false,
+  });
+  broken = false;
+  expect(await world.submit(engine, "a", acquire("T"), "x")).toMatchObject({ ok: true, repeated: true });
 });
 
 it("gives an exclusive name back when the connection ends while its agent joins", async () => {
