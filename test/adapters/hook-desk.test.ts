@@ -5,9 +5,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { Session } from "../../adapters/hooks/sessions.ts";
 import { serve, tokenVerifier } from "../../adapters/node/index.ts";
 import { tokenDigest } from "../../adapters/node/tokens.ts";
+import type { Client } from "../../core/client/client.ts";
 import { limits } from "../../core/limits.ts";
 import { contextOf, deniedBy, Fleet, withFleet } from "./hook-fleet.ts";
 
@@ -259,6 +261,36 @@ describe("sessions", () => {
     }),
     60_000,
   );
+
+  it("that are silent leave the hub, without a word about their presence, and come again", async () => {
+    vi.useFakeTimers();
+    try {
+      const opened: unknown[] = [];
+      let closed = 0;
+      const connect = async (visitor: object) => {
+        opened.push(visitor);
+        return { close: async () => void closed++ } as unknown as Client;
+      };
+      const session = new Session(connect, "a", undefined, { isLocal: true });
+      const first = await session.client();
+      await vi.advanceTimersByTimeAsync(limits.hookRestMs - 1);
+      expect(await session.client()).toBe(first);
+      await vi.advanceTimersByTimeAsync(limits.hookRestMs - 1);
+      expect(closed).toBe(0);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(closed).toBe(1);
+      expect(await session.client()).not.toBe(first);
+      expect(opened).toEqual([
+        { agent: "a", oneShot: true },
+        { agent: "a", oneShot: true },
+      ]);
+      // Well before it would be kept alive from here.
+      expect(limits.hookRestMs).toBeLessThan(limits.heartbeatMs);
+      await session.leave();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 
   it(
     "of another repository on this machine are guarded under their own worktree",
