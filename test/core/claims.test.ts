@@ -565,6 +565,7 @@ describe("worktrees", () => {
     expect(covering("carol", "docs/a/b")).toMatchObject({ mayEdit: true });
     expect(covering("alice", "docs/a/b")).toMatchObject({ mayEdit: false });
     expect(held.ask("claims.covering", { paths: ["**"], limit: 1 }, "bob")).toMatchObject({
+      items: [{ claim: "X" }],
       more: true,
       mayEdit: false,
     });
