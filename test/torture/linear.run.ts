@@ -1,5 +1,5 @@
 /**
- * `npm run torture:linear -- [--histories N] [--ops M] [--seed S] [--minutes T]`: judges histories of real hubs, prints
+ * `npm run torture:linear -- [--histories N] [--ops M] [--seed S] [--minutes T] [--patience P]`: judges histories of real hubs, prints
  * what was wrong, and records what was run. Ends with 1 when anything was.
  */
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     ops: { type: "string", default: "500" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
     minutes: { type: "string" },
+    patience: { type: "string", default: "1" },
   },
 });
 const [histories, ops, seed] = [Number(values.histories), Number(values.ops), Number(values.seed)];
@@ -20,6 +21,7 @@ const report = await linear({
   histories,
   ops,
   seed,
+  patience: Number(values.patience),
   ...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
   say: (words) => console.error(words),
 });

@@ -23,6 +23,8 @@ export interface LinearOptions {
   /** Stops beginning new histories after so long. */
   readonly minutes?: number;
   readonly say?: (words: string) => void;
+  /** How many times longer answers are waited for: on a machine that is busy, what is not known makes long searches. */
+  readonly patience?: number;
 }
 
 /** What was run and seen. */
@@ -176,7 +178,7 @@ async function connectPatiently(url: string, agent: string): Promise<Client> {
 /** One history: every agent in its own time; operations by claim. */
 async function play(
   n: number,
-  { ops, seed }: LinearOptions,
+  { ops, seed, patience = 1 }: LinearOptions,
   agents: readonly Agent[],
   report: LinearReport,
 ): Promise<Map<string, ClaimOp[]>> {
@@ -197,6 +199,7 @@ async function play(
           known,
           random,
           report,
+          patience,
         );
         history.get(claim)?.push(op);
         if (random.happens(0.1)) await pause(random.between(0, 40));
@@ -213,6 +216,7 @@ async function act(
   known: Map<string, number[]>,
   random: Random,
   report: LinearReport,
+  patience: number,
 ): Promise<ClaimOp> {
   const epochs = known.get(claim) ?? [];
   known.set(claim, epochs);
@@ -233,7 +237,7 @@ async function act(
     ...(epoch === undefined ? {} : { epoch }),
     ...(waitMs === undefined ? {} : { waitMs }),
   };
-  const timeoutMs = random.happens(0.05) ? random.between(1, 30) : 1500;
+  const timeoutMs = random.happens(0.05) ? random.between(1, 30) : 1500 * patience;
   const submission = random.id();
   const hub = random.between(0, HUBS - 1);
   const send = (at: number, ms: number) =>
@@ -245,7 +249,7 @@ async function act(
   let answer = await outcome(send(hub, timeoutMs));
   if (answer === undefined && random.happens(0.6)) {
     report.repeats++;
-    answer = await outcome(send(1 - hub, 3000));
+    answer = await outcome(send(1 - hub, 3000 * patience));
     // A refusal is only remembered by the hub that gave it: the first sending may still have its effect elsewhere.
     if (answer?.ok === false) answer = undefined;
   }
