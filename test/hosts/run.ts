@@ -26,14 +26,18 @@ const scenarios = [...claudeScenarios, ...codexScenarios].filter(({ shows }) =>
 );
 const hosts = installHosts(console.error);
 let onStage: Stage | undefined;
+let isOver = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
+    isOver = true;
+    const struck = onStage?.strike() ?? Promise.resolve();
     killHosts();
-    void (onStage?.strike() ?? Promise.resolve()).finally(() => process.exit(1));
+    void struck.finally(() => process.exit(1));
   });
 }
 const results: Shown[] = [];
 for (const scenario of scenarios) {
+  if (isOver) break;
   const result = await show(scenario);
   results.push(result);
   const { isShown, shows, seen, seconds } = result;
@@ -67,7 +71,8 @@ async function show({ shows, files, run }: Scenario): Promise<Shown> {
     return { shows, isShown: false, seen, seconds: seconds() };
   } finally {
     clearTimeout(timer);
+    const struck = stage.strike();
     killHosts();
-    await stage.strike();
+    await struck;
   }
 }

@@ -39,6 +39,9 @@ export class Stage {
   readonly repo = join(this.folder, "repo");
   readonly home = join(this.folder, "home");
   #model: Model | undefined;
+  /** Commands that have not ended. */
+  readonly #underway = new Set<Promise<unknown>>();
+  #struck: Promise<void> | undefined;
 
   constructor(hosts: Hosts) {
     this.hosts = hosts;
@@ -81,6 +84,7 @@ export class Stage {
     args: readonly string[] = [],
     more: { env?: NodeJS.ProcessEnv; input?: string; cwd?: string } = {},
   ): Promise<Ended> {
+    this.#goesOn();
     return runClaude({
       program: this.hosts.claude,
       home: this.home,
@@ -115,6 +119,7 @@ export class Stage {
       const trusted = await trustHooks(this.hosts.codex, this.home, this.repo);
       if (trusted === 0) throw new Error("Codex lists no hook of this folder");
     }
+    this.#goesOn();
     return runCodex({
       program: this.hosts.codex,
       home: this.home,
@@ -131,7 +136,14 @@ export class Stage {
   }
 
   /** Runs a command of Holdfast, as bob. */
-  holdfast(...args: string[]): Promise<Ran> {
+  async holdfast(...args: string[]): Promise<Ran> {
+    this.#goesOn();
+    const running = this.#run(args);
+    this.#underway.add(running);
+    return running.finally(() => this.#underway.delete(running));
+  }
+
+  #run(args: readonly string[]): Promise<Ran> {
     return new Promise((resolve) => {
       const options = { cwd: this.repo, env: { ...this.env(), HOLDFAST_AGENT: "bob" }, timeout: 30_000 };
       execFile(process.execPath, [program, ...args], options, (error, out, err) => {
@@ -201,10 +213,23 @@ export class Stage {
   }
 
   /** Stops the hub and the model, and leaves nothing behind. */
-  async strike(): Promise<void> {
+  strike(): Promise<void> {
+    this.#struck ??= this.#strike();
+    return this.#struck;
+  }
+
+  async #strike(): Promise<void> {
     await this.#model?.close();
-    await this.holdfast("down");
-    rmSync(this.folder, { recursive: true, force: true });
+    // A hub that is just coming up would outlive its repository.
+    await Promise.allSettled(this.#underway);
+    await this.#run(["down"]);
+    // What was just killed may still be writing.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+
+  /** Nothing may be started on a stage that was struck in the middle of a scenario. */
+  #goesOn(): void {
+    if (this.#struck !== undefined) throw new Error("the stage was struck");
   }
 
   env(): NodeJS.ProcessEnv {
