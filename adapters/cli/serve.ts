@@ -116,10 +116,13 @@ async function startFeed(
   { file, asked }: NonNullable<Plan["feed"]>,
   { args, out }: Command,
 ): Promise<ServedFeed | undefined> {
+  const [bytes, files] = [args.integer("feed-bytes"), args.integer("feed-files")];
   try {
     return await serveFeed(engine, log, {
       file,
       full: args.flag("feed-full"),
+      ...(bytes === undefined ? {} : { feedBytesMax: bytes }),
+      ...(files === undefined ? {} : { feedFilesMax: Math.max(1, files) }),
       report: (error) => out.say(`The feed stopped: ${safeLine(String(error))}`),
     });
   } catch (error) {

@@ -38,6 +38,18 @@ export const verbs: { readonly [name: string]: Verb } = {
         about: "write what happens to this compact file; `feed.ndjson` beside the log unless told otherwise",
       },
       { name: "no-feed", kind: "flag", about: "write none" },
+      {
+        name: "feed-bytes",
+        kind: "integer",
+        value: "N",
+        about: "size of one of its files, after which the next begins; 4 MiB unless told otherwise",
+      },
+      {
+        name: "feed-files",
+        kind: "integer",
+        value: "N",
+        about: "how many of them are kept; 4 unless told otherwise",
+      },
       { name: "feed-full", kind: "flag", about: "show direct messages in it" },
       {
         name: "port",

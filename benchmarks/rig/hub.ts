@@ -1,5 +1,6 @@
 /**
- * A hub in a process of its own: the real engine on a log, listening for WebSockets. `node hub.js LOG`.
+ * A hub in a process of its own: the real engine on a log, listening for WebSockets and at what else is named.
+ * `node hub.js LOG [URL…]`.
  */
 import { serve } from "../../adapters/node/hub.ts";
 import { answerParent } from "./child.ts";
@@ -7,7 +8,10 @@ import { fill, pass, publish } from "./filling.ts";
 
 const startedMs = performance.now();
 const startedCpu = process.cpuUsage();
-const hub = await serve({ log: process.argv[2] ?? "memory:", listen: ["ws://127.0.0.1:0"] });
+const hub = await serve({
+  log: process.argv[2] ?? "memory:",
+  listen: ["ws://127.0.0.1:0", ...process.argv.slice(3)],
+});
 await hub.engine.query("state.summary", {});
 const openedMs = performance.now() - startedMs;
 const { user, system } = process.cpuUsage(startedCpu);
@@ -15,6 +19,7 @@ const { user, system } = process.cpuUsage(startedCpu);
 answerParent(
   {
     url: () => hub.urls[0],
+    urls: () => hub.urls,
     head: () => hub.engine.head(),
     /** How long it took to the first answer, and how much CPU, in milliseconds. */
     opened: () => ({ ms: openedMs, cpuMs: (user + system) / 1000 }),

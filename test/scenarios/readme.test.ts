@@ -221,6 +221,17 @@ describe("README", { concurrent: true }, () => {
       const written = await shell(box, spool.replace(/^cat /m, `${wait}cat `));
       expect(written.code, written.err).toBe(0);
       expect(written.out).toContain('"claim":"UI-2"');
+      const [, tokened = ""] = blocks("A sandboxed agent that can only write files", "sh");
+      await box.run(["token", "add", "somebody"]);
+      const guarded = join(box.root, ".git/holdfast/tokens");
+      await box.serve("--log", join(box.folder, "guarded.db"), "--spool", "guarded", "--token-file", guarded);
+      const guardedSpool = (text: string) => text.replaceAll("spool/dave", "guarded/dave");
+      const proven = await shell(
+        box,
+        guardedSpool(tokened) + guardedSpool(`${spool.replace(/^cat /m, `${wait}cat `)}`),
+      );
+      expect(proven.code, proven.err).toBe(0);
+      expect(proven.out).toContain('"holder":"dave"');
       const [http = ""] = blocks("An HTTP client", "sh");
       const here = http
         .replaceAll("127.0.0.1:4653", new URL(url).host)

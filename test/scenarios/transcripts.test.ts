@@ -26,6 +26,7 @@ const places: { readonly [scheme: string]: (() => Omit<Place, "transport">) | st
   http: () => ({ url: "http://127.0.0.1:0" }),
   https: "the connector is that of http",
   mqtt: () => ({ url: "mqtt://127.0.0.1:0" }),
+  mqtts: "the connector is that of mqtt",
   "mqtt+client": "needs a broker of its own; the frames are those of mqtt",
   "mqtts+client": "needs a broker of its own; the frames are those of mqtt",
   ndjson: () => ({

@@ -13,8 +13,9 @@ export const realAfter: Clock["after"] = (ms, run) => {
 };
 
 /**
- * Says DISCONNECT once what was published is confirmed, or hangs up after a moment without that. The library's own
- * `end` would wait for ever for a broker that confirms nothing more, and a second, forced one does nothing then.
+ * Says DISCONNECT once what was published is confirmed, or hangs up after a moment without that. The
+ * library's own `end` would wait for ever for a broker that confirms nothing more, and a second, forced one
+ * does nothing then.
  */
 export function leave(client: MqttClient): Promise<void> {
   return new Promise((resolve) => {
