@@ -21,8 +21,8 @@ export interface Outcome {
 
 /** Longer than this, and the mutant hangs: many times what the slowest check takes on a busy machine. */
 const HANGS_MS = 240_000;
-const SEEDS = 25;
-const STEPS = 2000;
+const SEEDS = "1..25";
+const STEPS = "2000";
 
 /** Which tests are nearest to which files; the first that fits. */
 const NEAREST: readonly (readonly [file: RegExp, tests: RegExp])[] = [
@@ -66,7 +66,7 @@ export class Copy {
 
   /** Seeds of the simulation until one is broken. */
   simulation(): Promise<Outcome> {
-    const args = ["--import", "tsx", "test/mutation/seeds.ts", String(SEEDS), String(STEPS)];
+    const args = ["--import", "tsx", "test/mutation/seeds.ts", SEEDS, STEPS];
     return this.run(args, /^BROKEN.*/m);
   }
 
