@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { isAbsolute, join } from "node:path";
 import { limits } from "../../core/limits.ts";
 import { formats } from "../../core/protocol/formats.ts";
-import { hostAgent } from "../place/identity.ts";
+import { hostAgent, subagentOf } from "../place/identity.ts";
 import { findRepository } from "../place/repository.ts";
 import type { HookEvent } from "./event.ts";
 
@@ -27,9 +27,7 @@ export function sessionAgent(event: HookEvent, told: string | undefined): string
 
 /** The agent that speaks: the session's, or its subagent's. */
 export function speakerOf(agent: string, { subagent }: Pick<HookEvent, "subagent">): string {
-  if (subagent === undefined) return agent;
-  const plain = /^[A-Za-z0-9_-]{1,64}$/.test(subagent);
-  return `${agent}/${plain ? subagent : digest(subagent).slice(0, 12)}`;
+  return subagent === undefined ? agent : subagentOf(agent, subagent);
 }
 
 /** The folder of the log for whoever stands there, if there is one. */

@@ -41,8 +41,9 @@ Every verb answers with exit code 0 (done), 1 (failed), 2 (refused: the sentence
 and what to do instead), 3 (no hub), 64 (wrong usage). \`--json\` gives one line of JSON. \`holdfast VERB --help\`
 has examples.
 
-Some sandboxes (Codex's, unless it has full access) let a shell neither speak to the hub nor write its log. The MCP
-server \`holdfast\` runs outside of them: claim, release, send, inbox and the rest are its tools, for the same agent.
+Some sandboxes (Codex's, unless it has full access) let a shell neither speak to the hub nor write its log.
+The MCP server \`holdfast\` runs outside of them: claim, release, send, inbox and the rest are its tools, for the
+same agent.
 
 ## Before a larger change
 
