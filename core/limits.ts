@@ -271,8 +271,9 @@ export const limits = {
   // Hooks.
   /** What a host may tell in one hook; results of tools come with it, and are not looked at. */
   hookBodyBytesMax: 4 * MiB,
-  /** Hooks answered at once; each holds its body. */
-  hookRequestsMax: 64,
+  /** Hooks answered at once, and the bodies that are being read, all together. */
+  hookRequestsMax: 256,
+  hookBodiesBytesMax: 64 * MiB,
   /** Sessions of hosts that are remembered; the one longest silent is forgotten first. */
   hookSessionsMax: 1000,
   /** A session of a host that is silent for so long is left: well before it would be kept alive from here. */
@@ -315,6 +316,8 @@ export const limits = {
   hookRulesMax: 100,
   /** Events kept beside the log while no hub runs; what comes when it is full is dropped. */
   hookSpoolBytesMax: MiB,
+  /** How long a hook waits until what was kept has taken effect. */
+  hookCatchUpMs: SECOND / 2,
 
   // Git.
   /** What one run of git may print, and how long it may take: a million files are listed in both. */

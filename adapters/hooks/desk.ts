@@ -37,6 +37,7 @@ export function openHookDesk(host: HookHost): {
     (visitor, loopback) => host.connect(visitor, loopback),
     (what, error) => host.report(what, error),
   );
+  const bodies = new Bodies();
   let open = 0;
   return {
     async take(request, response) {
@@ -50,11 +51,11 @@ export function openHookDesk(host: HookHost): {
         return;
       }
       let answer = SILENCE;
-      if (open < limits.hookRequestsMax) {
+      const payload = await bodies.read(request);
+      if (payload !== undefined && open < limits.hookRequestsMax) {
         open += 1;
         try {
           const env = environmentOf(request);
-          const payload = await payloadOf(request);
           const event = normalise(name, payload, env);
           const passed = event && (await passedOn(request, event, name, payload));
           if (passed !== undefined) answer = { ...SILENCE, stdout: passed };
@@ -95,19 +96,33 @@ async function passedOn({ headers }: IncomingMessage, event: HookEvent, host: Ho
   return url === undefined ? undefined : passOn(url, host, payload, headers.authorization);
 }
 
-/** The payload; `undefined` for what is too large or no JSON. */
-async function payloadOf(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > limits.hookBodyBytesMax) return undefined;
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch {
-    return undefined;
+/** Reads bodies, so much of them at once. */
+class Bodies {
+  #bytes = 0;
+
+  /** The payload; `undefined` for what is too large, no JSON, or breaks off. */
+  async read(request: IncomingMessage): Promise<unknown> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let isTooLarge = false;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        const isFull =
+          bytes + chunk.length > limits.hookBodyBytesMax ||
+          this.#bytes + chunk.length > limits.hookBodiesBytesMax;
+        isTooLarge ||= isFull;
+        // The rest is read and dropped: a host whose connection breaks may take that for a refusal.
+        if (isTooLarge) continue;
+        bytes += chunk.length;
+        this.#bytes += chunk.length;
+        chunks.push(chunk);
+      }
+      return isTooLarge ? undefined : JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    } catch {
+      return undefined;
+    } finally {
+      this.#bytes -= bytes;
+    }
   }
 }
 

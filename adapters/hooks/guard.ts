@@ -3,6 +3,7 @@
  * where the hub cannot decide, edits go on, unless the repository wants them to wait.
  */
 import type { Client } from "../../core/client/client.ts";
+import { limits } from "../../core/limits.ts";
 import { judge } from "./edits.ts";
 import { Effects } from "./effects.ts";
 import type { HookEvent, ToolUse, Verdict } from "./event.ts";
@@ -41,7 +42,7 @@ export class Guard {
   /** What the host is told. Does not throw. */
   async judge(event: HookEvent, sender: Sender): Promise<Verdict> {
     const folder = logFolder(event.cwd);
-    if (folder !== undefined && sender.isLocal) await this.catchUp(folder, sender);
+    if (folder !== undefined && sender.isLocal) await briefly(this.catchUp(folder, sender));
     return this.#repeats.once(event, Date.now(), async () => {
       const session = this.#sessions.of(event, sender);
       try {
@@ -194,8 +195,20 @@ export class Guard {
       const wants = "this repository wants to know before it is edited";
       return { deny: `${cannot}, and ${wants}. Try again in a moment. Nothing was changed.` };
     }
-    return warningOnce(session, `Holdfast does not guard this session: ${why}`);
+    // However often it fails, and with whatever words.
+    if (!session.warnsOnce("unguarded")) return {};
+    return { warning: `Holdfast does not guard this session: ${why}` };
   }
+}
+
+/** Waits for something, but not so long that a host would give up. */
+async function briefly(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limits.hookCatchUpMs);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 /** What a tool is about to write. */
