@@ -217,6 +217,21 @@ describe("without a hub", () => {
   );
 
   it(
+    "keeps what a host posts, too, where it is started beside; where a hub runs it stays out of it",
+    inSandbox(async (box) => {
+      const beside = { args: [program, "hook", "claude", "--when-down"] };
+      await box.serve();
+      expect(await run(box, edited(box, "a.ts"), beside)).toMatchObject({ code: 0, out: "" });
+      expect((await box.run(["activity", "--json"])).json.items).toEqual([]);
+      await box.stop();
+      expect((await run(box, edited(box, "b.ts"), { args: [hook, "claude", "--when-down"] })).code).toBe(0);
+      expect(await run(box, edited(box, "c.ts"), beside)).toMatchObject({ code: 0, out: "" });
+      const kept = readFileSync(spoolOf(box), "utf8");
+      expect(["a.ts", "b.ts", "c.ts"].map((name) => kept.includes(name))).toEqual([false, true, true]);
+    }),
+  );
+
+  it(
     "refuses edits where the repository wants that, but nothing else",
     inSandbox(async (box) => {
       mkdirSync(join(box.root, ".git/holdfast"));
