@@ -61,8 +61,8 @@ export class StdioConnection implements Connection {
     output.on("close", deaf);
     input.on("end", broken);
     input.on("close", broken);
-    // Nothing is read before there is a receiver: what comes waits in the pipe. Somebody must seem to wait for
-    // it, since node throws away what nobody reads of a command that ended.
+    // Nothing is read before there is a receiver: what comes waits in the pipe. Somebody must seem to wait
+    // for it, since node throws away what nobody reads of a command that ended.
     const nobody = (): void => undefined;
     input.on("readable", nobody);
     this.#begin = () => {
