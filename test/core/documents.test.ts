@@ -120,6 +120,18 @@ describe("DO1 put and read", () => {
     expect(text(story)).toHaveLength(max / 2 + 2);
   });
 
+  test("too many blocks in one, and too many documents", () => {
+    const fences = (count: number) => "```py markpact:run\n```\n".repeat(count);
+    const max = limits.blocksPerDocument;
+    const story = markpact(fences(max));
+    story
+      .when(alice.puts("E", fences(max + 1), { format: "markpact" }))
+      .refused("document.too-many", { max });
+    for (let i = 1; i < limits.documentsMax; i++) story.when(alice.puts(`E${i}`, "x"));
+    story.when(alice.puts("one-more", "x")).refused("document.too-many", { max: limits.documentsMax });
+    story.when(alice.puts("E1", "y")).gives("document.stored");
+  });
+
   test("a document can be removed, and a patch meant for the old one does not fit a new one", () => {
     const story = plain("abc", bob.patches("D", "text", { changes: [{ from: 0, insert: "x" }] }));
     story.when(bob.send({ type: "document.remove", document: "D" })).gives("document.removed");

@@ -3,7 +3,9 @@
  */
 import { expect, it } from "vitest";
 import { emptyFold } from "../../core/engine/fold.ts";
+import { asFailure } from "../../core/engine/loop.ts";
 import { Sequencer } from "../../core/engine/sequencer.ts";
+import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
 import { sha256 } from "./world.ts";
 
@@ -24,4 +26,12 @@ it("refuses more than may wait, for certain and for now", () => {
   propose();
   expect(told).toMatchObject([{ code: "busy", definite: true }]);
   expect(sequencer.pending).toBe(limits.pendingMax);
+});
+
+it("calls a bug a failure that is not certain, and leaves failures as they are", () => {
+  const bug = new Error("a bug");
+  expect(asFailure(bug)).toMatchObject({ code: "fold.failed", definite: false, cause: bug });
+  expect(asFailure("thrown").message).toContain("thrown");
+  const failure = new Failure("busy", "Later.");
+  expect(asFailure(failure)).toBe(failure);
 });

@@ -609,6 +609,26 @@ describe("finishing", () => {
   });
 });
 
+test("a task is shown as ready exactly where `tasks.ready` lists it", () => {
+  const fleet = new Ledger();
+  fleet.declare("free");
+  fleet.declare("after", { dependsOn: ["free"] });
+  fleet.declare("parent");
+  fleet.declare("child", { parent: "parent" });
+  fleet.declare("held");
+  fleet.declare("lent");
+  fleet.acquire("bob", "held");
+  fleet.acquire("cy", "lease", "lent");
+  const all = ["free", "after", "parent", "child", "held", "lent"];
+  const shown = () => all.filter((task) => fleet.task(task).ready === true).join(" ");
+  expect(shown()).toBe("free child");
+  expect(fleet.ready()).toBe("free child");
+  fleet.done("free");
+  fleet.done("child");
+  expect(shown()).toBe("after");
+  expect(fleet.ready()).toBe("after");
+});
+
 describe("next", () => {
   test("TA11: the best task that the agent is able to do and whose files are free", () => {
     const fleet = new Ledger();

@@ -25,6 +25,12 @@ export const equivalents: readonly Equivalent[] = [
     what: "add becomes delete",
     why: "what conflicts once conflicts again; that it is not asked twice saves time",
   },
+  {
+    file: "core/engine/expiry.ts",
+    line: "if (this.heap.length > SWEEP_MIN && this.heap.length > this.live * STALE_RATIO) this.rebuild(state);",
+    what: "> becomes >=",
+    why: "sweeping one deadline sooner leaves the same ones; when to sweep is a matter of cost",
+  },
 ];
 
 /** Whether it is known to change nothing. */
