@@ -5,7 +5,8 @@
  * A file is self-contained. Its first line is the header, an object with `feed`. After it come four
  * kinds of lines: `{"t":N,"is":{…}}` declares template N; `{"seq":N}` says that the next entry's seq
  * is not the one that follows; `{"sum":"…"}`, behind every 32nd entry, is the beginning of the SHA-256 of
- * all lines before it but those of this kind, in base64url; and an entry is a list `[template, ms since the last entry, values…]`,
+ * all lines before it but those of this kind, in base64url; and an entry is a list
+ * `[template, ms since the last entry, values…]`,
  * with `[ms, wall ms beyond that]` in second place where the wall clock went otherwise. Template 0
  * needs no declaration: its value is the entry as it is.
  */
