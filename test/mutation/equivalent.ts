@@ -31,6 +31,12 @@ export const equivalents: readonly Equivalent[] = [
     what: "> becomes >=",
     why: "sweeping one deadline sooner leaves the same ones; when to sweep is a matter of cost",
   },
+  {
+    file: "core/model/agents.ts",
+    line: "const agent = state.agents.byName.get(name) ?? { agent: name, capabilities: [], joinedAtMs: 0 };",
+    what: "0 becomes 1",
+    why: "every name that is listed is known; what stands in satisfies the compiler",
+  },
 ];
 
 /** Whether it is known to change nothing. */
