@@ -36,6 +36,8 @@ export interface Asked {
 export interface Model {
   readonly url: string;
   readonly asked: readonly Asked[];
+  /** What a step's `before` failed with, if one did; the conversation was ended there. */
+  readonly failure: unknown;
   /** The requests of one conversation. */
   of(mark: string): readonly Asked[];
   close(): Promise<void>;
@@ -66,13 +68,19 @@ export function timesHeard(model: Model, mark: string, text: string): number {
 export async function openModel(script: Script): Promise<Model> {
   const asked: Asked[] = [];
   const played = new Map<string, number>();
+  let failure: unknown;
 
   /** The next step of a conversation; what a host asks on the side is told `ok`. */
   const play = async (mark: string): Promise<Turn & Pick<Step, "fail">> => {
     const at = (played.get(mark) ?? 0) + 1;
     played.set(mark, at);
     const step = mark === "" ? { say: "ok" } : (script[mark]?.[at - 1] ?? { say: "done" });
-    await step.before?.();
+    try {
+      await step.before?.();
+    } catch (error) {
+      failure ??= error;
+      return { id: "failed", fail: 400 };
+    }
     return { id: `${mark === "" ? "aside" : mark}_${at}`, ...step };
   };
 
@@ -104,6 +112,9 @@ export async function openModel(script: Script): Promise<Model> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
+    get failure() {
+      return failure;
+    },
     of: (mark) => asked.filter((one) => one.mark === mark),
     close: () =>
       new Promise((resolve) => {

@@ -85,7 +85,7 @@ export class Stage {
     more: { env?: NodeJS.ProcessEnv; input?: string; cwd?: string } = {},
   ): Promise<Ended> {
     this.#goesOn();
-    return runClaude({
+    const run = runClaude({
       program: this.hosts.claude,
       home: this.home,
       cwd: this.repo,
@@ -96,6 +96,7 @@ export class Stage {
       ...more,
       env: { ...this.env(), ...more.env },
     });
+    return this.#played(run);
   }
 
   /**
@@ -120,7 +121,7 @@ export class Stage {
       if (trusted === 0) throw new Error("Codex lists no hook of this folder");
     }
     this.#goesOn();
-    return runCodex({
+    const run = runCodex({
       program: this.hosts.codex,
       home: this.home,
       cwd: this.repo,
@@ -128,6 +129,7 @@ export class Stage {
       args: ["--sandbox", options.sandbox ?? "workspace-write"],
       env: this.env(),
     });
+    return this.#played(run);
   }
 
   /** Codex's configuration: the model, and that this folder is trusted. */
@@ -225,6 +227,13 @@ export class Stage {
     await this.#run(["down"]);
     // What was just killed may still be writing.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+
+  /** A run, unless what was to happen in its middle did not. */
+  async #played(run: Promise<Ended>): Promise<Ended> {
+    const ended = await run;
+    if (this.model.failure !== undefined) throw this.model.failure;
+    return ended;
   }
 
   /** Nothing may be started on a stage that was struck in the middle of a scenario. */
