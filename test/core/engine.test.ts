@@ -202,6 +202,12 @@ describe("presence", () => {
     expect(presence("a")).toBe("present");
     expect(engine.state().claims.live.get("T")?.holder).toBe("a");
   });
+  it("a ping says how far the log is, and what time it is there", async () => {
+    const talker = new Talker(engine);
+    await talker.open("a");
+    const { result } = await talker.call("session.ping");
+    expect(result).toEqual({ seq: engine.head(), nowMs: engine.nowMs() });
+  });
   it("AG7 an open follow is contact by itself", async () => {
     const talker = new Talker(engine);
     await talker.open("a");

@@ -1,13 +1,19 @@
 /**
  * The sequencer by itself: what it takes and what it answers, without a log.
  */
-import { expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { emptyFold } from "../../core/engine/fold.ts";
 import { asFailure } from "../../core/engine/loop.ts";
 import { Sequencer } from "../../core/engine/sequencer.ts";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
-import { sha256 } from "./world.ts";
+import { sha256, World } from "./world.ts";
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => world.close());
 
 it("refuses more than may wait, for certain and for now", () => {
   const sequencer = new Sequencer({ fold: emptyFold, hub: "h", hash: sha256, repeat: () => {} });
@@ -34,4 +40,12 @@ it("calls a bug a failure that is not certain, and leaves failures as they are",
   expect(asFailure("thrown").message).toContain("thrown");
   const failure = new Failure("busy", "Later.");
   expect(asFailure(failure)).toBe(failure);
+});
+
+it("writes no entry for what changes nothing, and answers as of where the log stands", async () => {
+  const engine = await world.engine();
+  await engine.own({ type: "agent.join" }, "a");
+  const seq = engine.head();
+  expect(await world.submit(engine, "a", { type: "agent.describe" })).toEqual({ ok: true, seq });
+  expect(engine.head()).toBe(seq);
 });

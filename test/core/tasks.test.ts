@@ -609,6 +609,12 @@ describe("finishing", () => {
   });
 });
 
+test("what is said twice is kept once", () => {
+  const fleet = new Ledger();
+  fleet.declare("a", { requires: ["rust", "unsafe", "rust"], dependsOn: ["b", "c", "b"] });
+  expect(fleet.task("a")).toMatchObject({ requires: ["rust", "unsafe"], dependsOn: ["b", "c"] });
+});
+
 test("a task is shown as ready exactly where `tasks.ready` lists it", () => {
   const fleet = new Ledger();
   fleet.declare("free");

@@ -80,13 +80,18 @@ export class Copy {
   async survey(): Promise<{ readonly outcome: Outcome; readonly path: string }> {
     const path = join(this.folder, "reach.jsonl");
     if (existsSync(path)) rmSync(path);
-    const files = ["test/core", "test/properties", "test/simulation"].flatMap((folder) =>
+    const env = { TESTS: this.listed().join(), SURVEY: "1" };
+    const outcome = await this.run(VITEST, /^.*(FAIL|Error:) .*/m, env, 1e6);
+    return { outcome, path };
+  }
+
+  /** Every test of the core. */
+  listed(): string[] {
+    return ["test/core", "test/properties", "test/simulation"].flatMap((folder) =>
       readdirSync(join(this.folder, folder))
         .filter((name) => name.endsWith(".test.ts") && name !== "simulation.test.ts")
         .map((name) => `${folder}/${name}`),
     );
-    const outcome = await this.run(VITEST, /^.*(FAIL|Error:) .*/m, { TESTS: files.join(), SURVEY: "1" }, 1e6);
-    return { outcome, path };
   }
 
   private run(

@@ -30,6 +30,10 @@ export class Reach {
     return instrumented(text, spans, first);
   }
 
+  get isKnown(): boolean {
+    return this.trips.length > 0;
+  }
+
   /** Takes in what the tests wrote down: a line of JSON each. */
   learn(path: string): void {
     const lines = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];

@@ -74,7 +74,8 @@ try {
 async function sound(): Promise<void> {
   const known = values.reach !== undefined && existsSync(values.reach);
   const checks = {
-    tests: () => (known ? Promise.resolve({ ok: true, said: "", ms: 0 }) : survey()),
+    // For a few it is quicker to run all tests than to find out which.
+    tests: () => (known || only !== undefined ? Promise.resolve({ ok: true, said: "", ms: 0 }) : survey()),
     compiler: () => copy.compiles(),
     simulation: () => copy.simulation(),
   };
@@ -102,7 +103,7 @@ async function caughtBy(mutant: Mutant, copy: Copy, counts: () => boolean): Prom
   writeFileSync(path, planted(text, mutant));
   try {
     if (!(await copy.compiles()).ok || !counts()) return undefined;
-    const tests = reach.tests(mutant);
+    const tests = reach.isKnown ? reach.tests(mutant) : copy.listed();
     const near = tests.filter((test) => isNear(mutant.file, test));
     const checks: readonly (readonly [string, () => Promise<Outcome>])[] = [
       ["tests nearby", () => copy.tests(near)],

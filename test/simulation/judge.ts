@@ -276,6 +276,7 @@ export class Judge {
     const { last } = this;
     if (entry.seq !== last.seq + 1) this.fail(`entry ${entry.seq} stands behind ${last.seq}`);
     if (entry.atMs < last.atMs) this.fail(`log time goes back at ${entry.seq}`);
+    if (entry.events.length === 0) this.fail(`entry ${entry.seq} says nothing`);
     this.folds.push(foldEntry(last, entry, undefined));
     for (const event of entry.events) {
       const { closes } = event as { closes?: Closes };
