@@ -8,7 +8,7 @@ import { canonical } from "./acquire.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
 import { SeqMap } from "./seq-map.ts";
 import { bytes, doc, integer, type Of, optional, string, type Typed } from "./shape.ts";
-import { accept, command, event, query, type Rejection, type Slice } from "./slice.ts";
+import { accept, changed, command, event, query, type Rejection, type Slice } from "./slice.ts";
 
 const id = string("id", limits.idMax);
 const path = string("path", limits.pathMax);
@@ -54,7 +54,7 @@ export const activity: Slice<ActivityState, ActivityCommand, ActivityEvent> = {
   },
   evolve: {
     "activity.logged": (slice, { type: _, ...said }, { seq, atMs, settings, edit }) => {
-      let bySeq = slice.bySeq.set(seq, { atMs, ...said }, edit);
+      let bySeq = slice.bySeq.set(seq, changed(said, { atMs }), edit);
       for (
         let oldest = bySeq.first();
         bySeq.size > settings.activitiesMax && oldest;

@@ -12,7 +12,7 @@ import type { State } from "./model.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
 import { SeqMap } from "./seq-map.ts";
 import { bytes, integer, optional, string, type Typed } from "./shape.ts";
-import { type At, accept, command, event, query, type Slice } from "./slice.ts";
+import { type At, accept, changed, command, event, query, type Slice } from "./slice.ts";
 
 /** What was saved, by whom and when. */
 export interface Checkpoint {
@@ -80,14 +80,14 @@ export const checkpoints: Slice<CheckpointsState, CheckpointCommand, CheckpointE
       const held = heldClaim(state, said.claim, epoch, context);
       if ("rejection" in held) return held;
       const { holder, task } = held.claim;
-      const under = task === undefined ? undefined : { task };
-      return accept({ type: "checkpoint.saved", holder, epoch, ...under, ...said });
+      const saved = { type: "checkpoint.saved", holder, epoch, ...said } as const;
+      return accept(task === undefined ? saved : changed(saved, { task }));
     },
   },
   evolve: {
     "checkpoint.saved": (slice, event, at) => {
       const { type: _, claim, holder, epoch: __, task, ...said } = event;
-      const checkpoint: Checkpoint = { savedBy: holder, savedAtMs: at.atMs, ...said };
+      const checkpoint: Checkpoint = changed(said, { savedBy: holder, savedAtMs: at.atMs });
       const before = slice.byClaim.get(claim);
       const saved = [checkpoint, ...(before?.saved ?? [])].slice(0, limits.checkpointsPerClaim);
       const kept: Kept = task === undefined ? { saved } : { saved, task };
@@ -201,8 +201,7 @@ function wake(slice: CheckpointsState, claim: string, at: At): CheckpointsState 
 function rest(slice: CheckpointsState, claim: string, at: At): CheckpointsState {
   const kept = slice.byClaim.get(claim);
   if (kept === undefined) return slice;
-  const { idle: _, idleSinceMs: __, ...left } = kept;
-  const resting: Kept = { idle: slice.next, idleSinceMs: at.atMs, ...left };
+  const resting: Kept = changed(kept, { idle: slice.next, idleSinceMs: at.atMs });
   const idle = kept.idle === undefined ? slice.idle : slice.idle.delete(kept.idle, at.edit);
   const rested: CheckpointsState = {
     byClaim: slice.byClaim.set(claim, resting, at.edit),

@@ -44,6 +44,7 @@ import {
 import {
   accept,
   type Context,
+  changed,
   command,
   event,
   type Rejection,
@@ -241,7 +242,7 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
         command.status === status &&
         (command.note ?? note) === note &&
         (command.artifact ?? artifact) === artifact;
-      return same ? accept() : accept({ holder, ...command, type: "claim.reported" });
+      return same ? accept() : accept(changed(command, { type: "claim.reported" as const, holder }));
     },
     "claim.release": (state, command, context) => {
       const held = heldClaim(state, command.claim, command.epoch, context);

@@ -9,7 +9,7 @@ import type { State } from "./model.ts";
 import { cursorSeq, type Page, page, paging } from "./page.ts";
 import { SeqMap } from "./seq-map.ts";
 import { boolean, bytes, doc, type Of, optional, string, type Typed } from "./shape.ts";
-import { accept, command, event, query, refusal, rejecter, type Slice } from "./slice.ts";
+import { accept, changed, command, event, query, refusal, rejecter, type Slice } from "./slice.ts";
 
 const id = string("id", limits.idMax);
 const recorded = {
@@ -70,7 +70,7 @@ export const decisions: Slice<DecisionsState, DecisionCommand, DecisionEvent> = 
   },
   evolve: {
     "decision.recorded": (slice, { type: _, ...said }, { seq, atMs, settings, edit }) => {
-      let bySeq = slice.bySeq.set(seq, { atMs, ...said }, edit);
+      let bySeq = slice.bySeq.set(seq, changed(said, { atMs }), edit);
       const before = seqOf(said.supersedes);
       const superseded = before === undefined ? undefined : bySeq.get(before);
       if (before !== undefined && superseded !== undefined) {

@@ -34,6 +34,7 @@ import {
   type At,
   accept,
   type Context,
+  changed,
   command,
   event,
   refusal,
@@ -151,7 +152,7 @@ export const messages: Slice<MessagesState, MessageCommand, MessageEvent> = {
   evolve: {
     "message.posted": (slice, event, at) => {
       const { type: _, unknown: __, ...posted } = event;
-      const message: Message = { atMs: at.atMs, ...posted };
+      const message: Message = changed(posted, { atMs: at.atMs });
       return prune(
         {
           bySeq: slice.bySeq.set(at.seq, message, at.edit),

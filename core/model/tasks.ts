@@ -143,8 +143,10 @@ export const tasks: Slice<TasksState, TaskCommand, TaskEvent> = {
   evolve: {
     "task.declared": (slice, { type: _, asked, held, ...said }, at) => {
       const before = slice.byId.get(said.task);
-      const { dependsOn = [], paths = [], priority = 0, requires = [], ...rest } = said;
+      const { task: id, title, dependsOn = [], paths = [], priority = 0, requires = [], ...rest } = said;
       const task: Task = {
+        task: id,
+        title,
         status: "open",
         version: 1,
         dependsOn,

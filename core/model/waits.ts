@@ -18,6 +18,7 @@ import { boolean, doc, integer, object, optional, string, type Typed } from "./s
 import {
   type At,
   type Context,
+  changed,
   event,
   query,
   refusal,
@@ -109,7 +110,7 @@ export const waits: Slice<WaitsState, never, WaitEvent> = {
   evolve: {
     "claim.queued": (slice, event, at) => {
       const { type: _, position: __, ...said } = event;
-      const wait: Wait = { seq: at.seq, ...said };
+      const wait: Wait = changed(said, { seq: at.seq });
       const bySeq = slice.bySeq.set(at.seq, wait, at.edit);
       const byClaim = append(slice.byClaim, wait.claim, at);
       const byAgent = append(slice.byAgent, wait.agent, at);
