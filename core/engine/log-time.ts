@@ -8,7 +8,9 @@
  */
 import type { Clock } from "../ports/clock.ts";
 
-/** How far an engine may be ahead of the log without minding, when it cannot tell how old the newest entry is. */
+/**
+ * How far an engine may be ahead of the log without minding, when it cannot tell how old the newest entry is.
+ */
 const AHEAD_MS = 100;
 /** And when it can: what rounding makes of one moment, at either end. */
 const ROUNDING_MS = 2;

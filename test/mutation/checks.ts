@@ -139,7 +139,7 @@ class InOrder extends BaseSequencer {
     return [...specs].sort((a, b) => place(a) - place(b));
   }
 }
-export default defineConfig({
+const config = defineConfig({
   cacheDir: ".vite",
   test: {
     include: files,
@@ -151,4 +151,5 @@ export default defineConfig({
     sequence: { sequencer: InOrder },
   },
 });
+export { config as default };
 `;
