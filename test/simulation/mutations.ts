@@ -149,10 +149,10 @@ export const mutations: readonly Mutation[] = [
     put: "if (refuses(claim, want) && claim.scope?.files === undefined) yield claim;",
   },
   {
-    name: "an engine that lags gives leases by its own time",
+    name: "an engine that is ahead of the log ends leases by its own time",
     file: "core/engine/log-time.ts",
-    find: "const agoMs = Math.max(0, Math.min(elapsedMs, monotonicMs - this.lookedMs));",
-    put: "const agoMs = Math.min(0, elapsedMs, monotonicMs - this.lookedMs);",
+    find: "if (aheadMs >= 0 && aheadMs <= (agoMs < elapsedMs ? AHEAD_MS : ROUNDING_MS)) return;",
+    put: "if (aheadMs >= 0) return;",
   },
   {
     name: "a retry of the client gets a new id",
