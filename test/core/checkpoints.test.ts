@@ -77,6 +77,19 @@ test("CP2 the next holder of its task is given it, under whatever claim", () => 
   expect(found(story.when(alice.acquires("X", { task: "T" })))).toBe("two");
 });
 
+test("CP2 of two that were saved at one moment it is the claim's own", () => {
+  const story = given(
+    alice.declares("T"),
+    alice.acquires("X", { task: "T" }),
+    alice.saves("X", "own"),
+    alice.releases("X", { outcome: "abandoned" }),
+    bob.acquires("Y", { task: "T" }),
+    bob.saves("Y", "the task's"),
+    bob.releases("Y", { outcome: "abandoned" }),
+  );
+  expect(found(story.when(carol.acquires("X", { task: "T" })))).toBe("own");
+});
+
 test("CP2 what a claim saves for other work is not found for the task it had before", () => {
   const story = given(
     alice.declares("T"),

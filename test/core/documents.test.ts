@@ -473,6 +473,14 @@ describe("DO9 insert, remove, move", () => {
     );
   });
 
+  test("a fence that nothing closes goes on to the end, whatever looks like one", () => {
+    for (const end of ["```", "~~~~", "````x", ""]) {
+      const open = `\`\`\`\`py markpact:run\nx\n${end}`;
+      expect(text(markpact(open), "markpact:run")).toBe(`x\n${end}`);
+    }
+    expect(text(markpact("````py markpact:run\nx\n`````"), "markpact:run")).toBe("x\n");
+  });
+
   test("a text that does not end its line is closed on a line of its own", () => {
     const story = markpact(source, bob.patches("D", "markpact:run", { content: "go" }));
     expect(content(story)).toBe(source.replace("run\n```", "go\n```"));

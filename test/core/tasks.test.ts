@@ -609,6 +609,27 @@ describe("finishing", () => {
   });
 });
 
+test("a task waits for what it depends on, then for its children, and says for which", () => {
+  const fleet = new Ledger();
+  fleet.declare("parent", { dependsOn: ["b", "a"] });
+  for (const task of ["a", "b"]) fleet.declare(task);
+  for (const child of ["c", "d", "e"]) fleet.declare(child, { parent: "parent" });
+  expect(fleet.task("parent").waitingFor).toEqual(["b", "a", "c", "d", "e"]);
+  for (const task of ["b", "d"]) fleet.done(task);
+  expect(fleet.task("parent").waitingFor).toEqual(["a", "c", "e"]);
+  fleet.done("a");
+  expect(fleet.task("parent").waitingFor).toEqual(["c", "e"]);
+});
+
+test("a sentence shows both ends of an id that is long, and all of one that is not", () => {
+  const fleet = new Ledger();
+  const [long, short] = [`begins-here-${"x".repeat(60)}-ends-there`, "y".repeat(40)];
+  for (const task of [long, short]) fleet.declare(task);
+  const said = (task: string) => fleet.send("bob", { type: "task.declare", task, title: "again" }).rejection;
+  expect(said(long)?.message).toContain("begins-here-xxxxxxx…xxxxxxxxx-ends-there was declared");
+  expect(said(short)?.message).toContain(`${short} was declared`);
+});
+
 test("what is said twice is kept once", () => {
   const fleet = new Ledger();
   fleet.declare("a", { requires: ["rust", "unsafe", "rust"], dependsOn: ["b", "c", "b"] });

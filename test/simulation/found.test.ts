@@ -10,7 +10,7 @@ import { Failure } from "../../core/failures.ts";
 import { publishedLimits } from "../../core/limits.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import { memoryPair } from "../../transports/memory/index.ts";
-import { countedChance, ManualClock, settle, World } from "../core/world.ts";
+import { countedChance, ManualClock, settle, Talker, World } from "../core/world.ts";
 
 /** What a hub answers to `session.open`. */
 const welcome = {
@@ -210,6 +210,27 @@ it("does not know, and says so, when the entry of a repeat cannot be read", asyn
   });
   broken = false;
   expect(await world.submit(engine, "a", acquire("T"), "x")).toMatchObject({ ok: true, repeated: true });
+});
+
+it("answers what is in flight before it closes", async () => {
+  const log = await openMemoryLog(world.name, { clock: world.clock });
+  let slow = false;
+  const engine = await world.engine({
+    log: withAppend(log, async (entries, after) => {
+      if (slow) await settle();
+      return log.append(entries, after);
+    }),
+  });
+  const talker = new Talker(engine);
+  await talker.open("a");
+  slow = true;
+  const told: unknown[] = [];
+  void talker.call("claim.acquire", { claim: "T" }).then((answer) => told.push(answer));
+  await settle(2);
+  await engine.close();
+  await settle();
+  expect(told).toMatchObject([{ result: { claim: "T" } }]);
+  expect(talker.closed).toMatchObject({ reason: expect.stringContaining("shutting-down") });
 });
 
 it("gives an exclusive name back when the connection ends while its agent joins", async () => {
