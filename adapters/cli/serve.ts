@@ -4,6 +4,7 @@
 import { join, resolve } from "node:path";
 import type { Settings } from "../../core/model/log.ts";
 import { type ServedFeed, serveFeed } from "../node/feed.ts";
+import { spareMemory } from "../node/frugal.ts";
 import type { Hub } from "../node/hub.ts";
 import { serve } from "../node/hub.ts";
 import { tokenVerifier } from "../node/tokens.ts";
@@ -43,6 +44,7 @@ export const serveVerb: Run = async (given) => {
     report: (what, error) =>
       out.say(`${what}: ${error instanceof Error ? safeLine(error.message) : String(error)}`),
   });
+  spareMemory();
   let feed: ServedFeed | undefined;
   try {
     await configure(hub, settings, command);

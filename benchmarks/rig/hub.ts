@@ -2,6 +2,7 @@
  * A hub in a process of its own: the real engine on a log, listening for WebSockets and at what else is named.
  * `node hub.js LOG [URL…]`.
  */
+import { spareMemory } from "../../adapters/node/frugal.ts";
 import { serve } from "../../adapters/node/hub.ts";
 import { answerParent } from "./child.ts";
 import { fill, pass, publish } from "./filling.ts";
@@ -13,6 +14,7 @@ const hub = await serve({
   listen: ["ws://127.0.0.1:0", ...process.argv.slice(3)],
 });
 await hub.engine.query("state.summary", {});
+spareMemory();
 const openedMs = performance.now() - startedMs;
 const { user, system } = process.cpuUsage(startedCpu);
 
