@@ -100,11 +100,18 @@ function* nearbyOf(state: State, want: Want, scope: Scope): IterableIterator<Cla
   }
 }
 
-/** Live claims, whoever holds them, that cover some path of a scope, in any order. */
-export function* covering(state: State, scope: Scope, acrossWorktrees: boolean): IterableIterator<Claim> {
-  const { live, index, shared } = state.claims;
-  yield* found(index, live, scope, acrossWorktrees);
-  yield* found(shared, live, scope, acrossWorktrees);
+/**
+ * Live claims, whoever holds them, that cover some path of a scope, in any order; in every worktree, or only
+ * those that count in the scope's own.
+ */
+export function* covering(state: State, scope: Scope, everyWorktree: boolean): IterableIterator<Claim> {
+  const { live, index, shared, across } = state.claims;
+  yield* found(index, live, scope, everyWorktree);
+  yield* found(shared, live, scope, everyWorktree);
+  if (everyWorktree) return;
+  for (const claim of found(across, live, scope, true)) {
+    if (claim.scope !== undefined && !sameWorktree(claim.scope, scope)) yield claim;
+  }
 }
 
 /**

@@ -564,8 +564,16 @@ describe("worktrees", () => {
     expect(covering("bob", "docs/a/b")).toMatchObject({ mayEdit: true });
     expect(covering("carol", "docs/a/b")).toMatchObject({ mayEdit: true });
     expect(covering("alice", "docs/a/b")).toMatchObject({ mayEdit: false });
-    expect(held.ask("claims.covering", { paths: ["**"], limit: 1 }, "bob")).toMatchObject({
+    held.when(bob.acquires("W", { ...within("/one", "lib"), acrossWorktrees: true }));
+    expect(covering("carol", "lib/a.ts", "/two")).toMatchObject({ items: [{ claim: "W" }], mayEdit: false });
+    expect(covering("bob", "lib/a.ts", "/two")).toMatchObject({ items: [{ claim: "W" }], mayEdit: true });
+    expect(covering("carol", "lib/a.ts")).toMatchObject({ items: [{ claim: "W" }], mayEdit: false });
+    expect(held.ask("claims.covering", { paths: ["src/**"], limit: 1 }, "bob")).toMatchObject({
       items: [{ claim: "X" }],
+      more: false,
+      mayEdit: false,
+    });
+    expect(held.ask("claims.covering", { paths: ["**"], limit: 1 }, "bob")).toMatchObject({
       more: true,
       mayEdit: false,
     });
