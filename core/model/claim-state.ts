@@ -191,6 +191,7 @@ function takeAway(draft: Draft, claim: Claim, edit: Edit | undefined): void {
 export function replace(slice: ClaimsState, before: Claim, after: Claim, at: At, owed = false): ClaimsState {
   const draft = drafted(slice);
   draft.live = slice.live.set(after.claim, after, at.edit);
+  if (owed) draft.freed = { seq: at.seq, items: slice.freed.items };
   const same = before.scope === after.scope && before.acrossWorktrees === after.acrossWorktrees;
   if (same && before.shared === after.shared) return draft;
   leave(draft, before, at.edit);
@@ -257,6 +258,14 @@ export function indexed(slice: ClaimsState, foldCase: boolean): ClaimsState {
     shared: ScopeIndex.build(foldCase, sharing),
     across: ScopeIndex.build(foldCase, across),
   };
+}
+
+/**
+ * Before an entry that is owed to a waiter: what was freed stands, and the entry's other events add to it, for
+ * others may be owed to it too.
+ */
+export function kept(slice: ClaimsState, { seq }: At): ClaimsState {
+  return slice.freed.items.length === 0 ? slice : { ...slice, freed: { seq, items: slice.freed.items } };
 }
 
 /** With nothing freed, before entry `seq` frees something. */

@@ -14,6 +14,7 @@ import {
   freeing,
   granted,
   indexed,
+  kept,
   loadClaims,
   noClaims,
   put,
@@ -263,7 +264,7 @@ export const claims: Slice<ClaimsState, ClaimCommand, ClaimEvent> = {
     "claim.granted": (slice, event, at) => {
       const before = slice.live.get(event.claim);
       const claim = granted(event, before?.holder === event.holder ? before : undefined, at.atMs);
-      if (before === undefined) return put(slice, claim, at);
+      if (before === undefined) return put(event.closes === undefined ? slice : kept(slice, at), claim, at);
       return put(freeing(remove(slice, before, at), before, at, event.closes !== undefined), claim, at);
     },
     "claim.renewed": (slice, event, at) => {

@@ -344,7 +344,10 @@ function served(
 ): WaitsState {
   if (closes === undefined) return slice;
   const wait = waitOf(slice, closes.agent, closes.submission);
-  return wait === undefined ? slice : drop(slice, wait, at);
+  if (wait === undefined) return slice;
+  const left = drop(slice, wait, at);
+  // What the entry before set free may be owed to others, too: what else this one ends adds to it.
+  return slice.freed.seq === at.seq - 1 ? { ...left, freed: { ...slice.freed, seq: at.seq } } : left;
 }
 
 function drop(slice: WaitsState, wait: Wait, { edit }: At): WaitsState {

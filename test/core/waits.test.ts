@@ -301,6 +301,22 @@ describe("deadlock", () => {
   });
 });
 
+test("WA3 nobody is forgotten when a grant ends other waits of whom it serves", () => {
+  const story = given(
+    dave.acquires("D", paths("src")),
+    bob.waits("C", { ...paths("**/*.ts"), waitMs: 1000 }),
+    alice.waits("T", paths("a/x.ts")),
+    carol.waits("W", paths("b/w")),
+    alice.acquires("T"),
+    alice.waits("T", { ...paths("a/x.ts"), shared: false }),
+  );
+  expect(waiting(story)).toEqual(["bob", "alice", "carol", "alice"]);
+  // Bob's wait stood in the way of the others; one of alice's replaces what the other was for.
+  story.when(awake(1000));
+  expect(waiting(story)).toEqual([]);
+  story.gives(over("C", "bob"), byHub("T", "alice"), over("T", "alice"), byHub("W", "carol"));
+});
+
 describe("waiting for more of one's own claim", () => {
   const widening = () =>
     given(
