@@ -147,7 +147,7 @@ const config = defineConfig({
     maxWorkers: 1,
     isolate: survey,
     setupFiles: survey ? ["reach.setup.ts"] : [],
-    testTimeout: 60_000,
+    testTimeout: 200_000,
     sequence: { sequencer: InOrder },
   },
 });
