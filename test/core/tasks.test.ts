@@ -2,6 +2,7 @@
  * Tasks, row by row of the exact behaviour: the ledger, its claims, its requests.
  */
 import { describe, expect, test } from "vitest";
+import { limits } from "../../core/limits.ts";
 import { answerOf, type Command, redacted } from "../../core/model/model.ts";
 import type { Entry } from "../../core/model/slice.ts";
 import { Fleet } from "./fleet.ts";
@@ -628,6 +629,19 @@ test("a sentence shows both ends of an id that is long, and all of one that is n
   const said = (task: string) => fleet.send("bob", { type: "task.declare", task, title: "again" }).rejection;
   expect(said(long)?.message).toContain("begins-here-xxxxxxx…xxxxxxxxx-ends-there was declared");
   expect(said(short)?.message).toContain(`${short} was declared`);
+});
+
+test("a refusal names what a task waits for, and says when there is more", () => {
+  const fleet = new Ledger();
+  const max = limits.waitingShown;
+  const first = Array.from({ length: max + 1 }, (_, i) => `first-${i}`);
+  for (const task of first) fleet.declare(task);
+  fleet.declare("some", { dependsOn: first.slice(0, max) });
+  fleet.declare("more", { dependsOn: first });
+  const refusal = (task: string) => fleet.acquire("bob", task, task).rejection;
+  expect(refusal("some")).toMatchObject({ code: "task.not-open", waitingFor: first.slice(0, max) });
+  expect(refusal("some")).not.toHaveProperty("more");
+  expect(refusal("more")).toMatchObject({ waitingFor: first.slice(0, max), more: true });
 });
 
 test("what is said twice is kept once", () => {

@@ -32,7 +32,8 @@ export function intrude(alone: Alone, judge: Judge, withToken: boolean): void {
       judge.note(() => `${label}! < ${incarnation} ${result === undefined ? "refused" : "let in"}`);
       const here = result !== undefined && hub.incarnation === incarnation;
       if (here && open()) judge.fail(`${label} is not alone`);
-      if (here && !withToken && wire.hub.reason === "taken-over") {
+      // It may have been taken over by itself meanwhile, and ended: then it knows.
+      if (here && !withToken && alone.stands() && wire.hub.reason === "taken-over") {
         judge.fail(`${label} was taken over without its resume token`);
       }
       own.client.close("goodbye");
