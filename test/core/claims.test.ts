@@ -574,6 +574,7 @@ describe("worktrees", () => {
       mayEdit: false,
     });
     expect(held.ask("claims.covering", { paths: ["**"], limit: 1 }, "bob")).toMatchObject({
+      items: [{}],
       more: true,
       mayEdit: false,
     });

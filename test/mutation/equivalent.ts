@@ -64,6 +64,13 @@ export const equivalents: readonly Equivalent[] = [
     what: "100 becomes 101",
     why: "what is little is a matter of taste, to the millisecond",
   },
+  {
+    id: "f58508f5",
+    file: "core/model/characters.ts",
+    line: "for (let i = 0; i < a.length; i += 2) if (within(a[i] as number, a[i + 1] as number, b)) return true;",
+    what: "< becomes <=",
+    why: "there is nothing behind the end, and nothing is within it",
+  },
 ];
 
 /** Whether it is known to change nothing. */
