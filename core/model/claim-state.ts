@@ -261,8 +261,8 @@ export function indexed(slice: ClaimsState, foldCase: boolean): ClaimsState {
 }
 
 /**
- * Before an entry that is owed to a waiter: what was freed stands, and the entry's other events add to it, for
- * others may be owed to it too.
+ * Before an entry that is owed to a waiter: what was freed stands, and the entry's other events add to it,
+ * for others may be owed to it too.
  */
 export function kept(slice: ClaimsState, { seq }: At): ClaimsState {
   return slice.freed.items.length === 0 ? slice : { ...slice, freed: { seq, items: slice.freed.items } };
