@@ -51,7 +51,8 @@ export function inBackground(work: (box: Sandbox) => Promise<void>): () => Promi
     try {
       await work(box);
     } finally {
-      await box.run(["down"]);
+      // A hub that a busy machine keeps from answering is left alone at first.
+      for (let tries = 0; tries < 5 && (await box.run(["down"])).code !== 0; tries++);
       await box.stop();
       const left = hubsOf(box);
       for (const pid of left) process.kill(pid, "SIGKILL");

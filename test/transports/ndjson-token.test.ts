@@ -78,6 +78,8 @@ async function written(): Promise<string> {
   const files = await readdir(root, { recursive: true, withFileTypes: true });
   const texts = files
     .filter((file) => file.isFile() && file.name !== "token")
+    // A hub's drafts have their real names a moment later.
+    .filter((file) => !file.name.endsWith(".new"))
     .map((file) => readFile(join(file.parentPath, file.name), "utf8"));
   let text = (await Promise.all(texts)).join("\n");
   for await (const entries of hub.log.read(0)) text += JSON.stringify(entries);
