@@ -87,7 +87,8 @@ const rows: readonly (readonly [Host, string, object | undefined, "stderr"?])[] 
 ];
 
 describe("an answer", () => {
-  it.each(rows)("%s %s", (host, event, expected, warned) => {
+  const cases = rows.map(([host, event, expected, warned]) => ({ host, event, expected, warned }));
+  it.each(cases)("$host $event", ({ host, event, expected, warned }) => {
     const { stdout, stderr, exitCode } = answerOf({ host, event }, everything);
     expect(stdout === "" ? undefined : JSON.parse(stdout)).toEqual(expected);
     expect(stderr).toBe(warned === undefined ? "" : "W\n");
