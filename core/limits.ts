@@ -148,6 +148,8 @@ export const limits = {
   tailEntries: 4096,
   /** Rejections and empty acceptances remembered per engine (SU3). */
   refusalsRemembered: 20_000,
+  /** Refusals a hub writes down for people in a fifth of a second; the log has none of them. */
+  refusalsNoted: 32,
   /** Entries between two snapshots. */
   snapshotEveryEntries: 20_000,
   snapshotsKept: 2,

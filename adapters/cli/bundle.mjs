@@ -28,7 +28,6 @@ const verbs = [
   "lock",
   "mcp",
   "past",
-  "refusals",
   "resources",
   "serve",
   "talk",
@@ -47,6 +46,7 @@ const pieces = {
   "direct-act": "adapters/cli/direct-act.ts",
   "mcp-desk": "adapters/mcp/desk.ts",
   connect: "adapters/node/connect.ts",
+  refusals: "adapters/place/refusals.ts",
   transports: "transports/index.ts",
 };
 /** What every piece must have the same of. */

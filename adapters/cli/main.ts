@@ -58,13 +58,12 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** Keeps a refusal for `why`. */
 async function remember(command: Command, verb: string, refused: Refused): Promise<void> {
   const { args, env } = command;
-  const { rememberRefusal } = await import("./refusals.ts");
+  const { rememberRefusals } = await import("../place/refusals.ts");
   const agent = whoAmI(args.text("as"), env);
-  rememberRefusal(
-    placeOf(command).folder,
-    { agent, command: [verb, ...args.words], hub: hubOf(command) },
-    refused,
-  );
+  const { code, message, fields } = refused;
+  rememberRefusals(placeOf(command).folder, hubOf(command), [
+    { agent, command: [verb, ...args.words], code, message, fields },
+  ]);
 }
 
 /** What is wrong with a file, and what to do. */

@@ -9,6 +9,7 @@ import type { Hub } from "../node/hub.ts";
 import { serve } from "../node/hub.ts";
 import { tokenVerifier } from "../node/tokens.ts";
 import { removeHubFile, writeHubFile } from "../place/hub-file.ts";
+import { RefusalNotes } from "../place/refusals.ts";
 import { version } from "../place/version.ts";
 import { type Command, exits, type Run } from "./command.ts";
 import { type Place, placeOf } from "./reach.ts";
@@ -30,7 +31,9 @@ export const serveVerb: Run = async (given) => {
   const [allowedHosts, allowedOrigins] = [args.list("allow-host"), args.list("allow-origin")];
   const settings = settingsOf(command);
   const { feed: feedPlan, ...ways } = planOf(command, place, inMemory);
+  const notes = inMemory ? undefined : new RefusalNotes(place.folder);
   const hub = await serve({
+    ...(notes === undefined ? {} : { onRefused: notes.note }),
     log: inMemory ? where : `sqlite:${place.file}`,
     open: {
       ...(args.flag("relaxed") ? { durability: "relaxed" as const } : {}),
@@ -60,6 +63,7 @@ export const serveVerb: Run = async (given) => {
     removeHubFile(place.folder, hub.engine.hub);
     await feed?.close();
     await hub.close();
+    notes?.write();
   }
 };
 

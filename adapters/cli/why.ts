@@ -3,11 +3,11 @@
  * it, and what became since of whatever stood in the way.
  */
 import type { Entry } from "../../core/model/slice.ts";
+import { type Obstacle, type Refusal, recallRefusals } from "../place/refusals.ts";
 import { exits, type Run } from "./command.ts";
 import { formatMoment, formatSpan } from "./durations.ts";
 import { entryText, horizonOf, LAST, reading } from "./past.ts";
 import { hubOf, type Reached, reaching } from "./reach.ts";
-import { type Obstacle, type Refusal, recallRefusals } from "./refusals.ts";
 import { safeLine, styled } from "./render.ts";
 
 /** How a grant ended; absent: it stands. */

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client, ClientOptions } from "../../core/client/client.ts";
 import { limits } from "../../core/limits.ts";
 import { bearerToken, isLocalRequest } from "../../core/protocol/gate.ts";
+import type { Refusing } from "../place/refusals.ts";
 import { answerOf } from "./answer.ts";
 import { hubElsewhere, PASSED_HEADER, passOn } from "./elsewhere.ts";
 import type { HookAnswer, HookEvent, Host } from "./event.ts";
@@ -18,6 +19,7 @@ import type { Sender } from "./sessions.ts";
 export interface HookHost {
   connect(visitor: Omit<ClientOptions, "dial" | "clock" | "chance">, loopback?: boolean): Promise<Client>;
   report(what: string, error: unknown): void;
+  refused?(refusal: Refusing): void;
 }
 
 /** Headers of a command hook: that it is one, and what matters of its environment, as JSON. */
@@ -36,6 +38,7 @@ export function openHookDesk(host: HookHost): {
   const guard = new Guard(
     (visitor, loopback) => host.connect(visitor, loopback),
     (what, error) => host.report(what, error),
+    (refusal) => host.refused?.(refusal),
   );
   const bodies = new Bodies();
   let open = 0;

@@ -92,11 +92,12 @@ export function isOwn({ agent, parent }: Self, holder: string): boolean {
 
 /** A claim in the way of a path. */
 export function obstacleOf(path: string, claim: ClaimView): Obstacle {
-  const { holder, remainingMs, note, task } = claim;
+  const { holder, epoch, remainingMs, note, task } = claim;
   return {
     path,
     claim: claim.claim,
     holder,
+    epoch,
     remainingMs,
     ...(note === undefined ? {} : { note }),
     ...(task === undefined ? {} : { task }),

@@ -4,6 +4,7 @@
  */
 import type { Client } from "../../core/client/client.ts";
 import { limits } from "../../core/limits.ts";
+import type { Refusing } from "../place/refusals.ts";
 import { judge } from "./edits.ts";
 import { Effects } from "./effects.ts";
 import type { HookEvent, ToolUse, Verdict } from "./event.ts";
@@ -31,12 +32,14 @@ export class Guard {
   readonly #repeats = new Repeats();
   readonly #effects: Effects;
   readonly #report: Report;
+  readonly #refused: (refusal: Refusing) => void;
   readonly #catchingUp = new Map<string, Promise<void>>();
 
-  constructor(connect: Connect, report: Report) {
+  constructor(connect: Connect, report: Report, refused: (refusal: Refusing) => void = () => undefined) {
     this.#sessions = new Sessions(connect);
     this.#effects = new Effects(this.#sessions, this.#policies);
     this.#report = report;
+    this.#refused = refused;
   }
 
   /** What the host is told. Does not throw. */
@@ -118,7 +121,18 @@ export class Guard {
     if (tool === undefined || tool.kind === "other") return {};
     const { spots, isCertain } = writtenBy(tool, event.cwd);
     const { denied, warned, nearby } = await judge(client, session, this.#policies, spots);
-    if (denied.length > 0) return { deny: refusal(denied, nowMs) };
+    if (denied.length > 0) {
+      const message = refusal(denied, nowMs);
+      const command = [tool.name, ...denied.map(({ path }) => path)];
+      this.#refused({
+        agent: client.agent,
+        command,
+        code: "hook.denied",
+        message,
+        fields: { conflicts: denied },
+      });
+      return { deny: message };
+    }
     for (const { root, path } of spots) session.touch(nowMs, root, path);
     if (!isCertain) {
       const root = worktreeOf(event.cwd);

@@ -10,6 +10,7 @@ export interface Obstacle {
   readonly path: string;
   readonly claim: string;
   readonly holder: string;
+  readonly epoch?: number;
   readonly remainingMs: number;
   readonly note?: string;
   readonly task?: string;

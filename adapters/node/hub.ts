@@ -4,12 +4,15 @@
 import type { Engine } from "../../core/engine/engine.ts";
 import { Failure } from "../../core/failures.ts";
 import { limits } from "../../core/limits.ts";
+import type { Command } from "../../core/model/model.ts";
+import type { Rejection } from "../../core/model/slice.ts";
 import type { EventLog } from "../../core/ports/event-log.ts";
 import type { Listener } from "../../core/ports/transport.ts";
 import type { WebServer } from "../../transports/http/index.ts";
 import { type ListenOptions, listen } from "../../transports/index.ts";
 import { MQTT_PATH } from "../../transports/mqtt/index.ts";
 import { hasSpooled } from "../hooks/spool.ts";
+import type { Refusing } from "../place/refusals.ts";
 import { type NodeEngineOptions, openEngineOnLog } from "./engine.ts";
 import { Pages } from "./pages.ts";
 
@@ -27,6 +30,8 @@ export interface ServeOptions extends NodeEngineOptions {
   readonly allowedHosts?: readonly string[];
   /** Certificates (PEM) of the authorities a joined broker's may come from, instead of those Node knows. */
   readonly ca?: string;
+  /** Hears of every command that is refused and every edit that a hook refuses, for people who ask why. */
+  readonly onRefused?: (refusal: Refusing) => void;
 }
 
 /** A hub that serves. */
@@ -52,14 +57,31 @@ export interface Hub {
  * cannot be listened at, or where others than this machine could call without a token.
  */
 export async function serve(options: ServeOptions): Promise<Hub> {
-  const { listen: urls, alsoListen = [], anyPort, allowedOrigins, allowedHosts, ca, ...rest } = options;
+  const {
+    listen: urls,
+    alsoListen = [],
+    anyPort,
+    allowedOrigins,
+    allowedHosts,
+    ca,
+    onRefused,
+    ...rest
+  } = options;
   const { HubMetrics } = await import("./metrics.ts");
   const metrics = new HubMetrics();
-  const { engine, log, close: closeEngine } = await openEngineOnLog({ ...metrics.hooks, ...rest });
+  const {
+    engine,
+    log,
+    close: closeEngine,
+  } = await openEngineOnLog({
+    ...metrics.hooks,
+    ...(onRefused === undefined ? {} : { onRefusal: (...all) => onRefused(refusingOf(...all)) }),
+    ...rest,
+  });
   metrics.watch(engine, log);
   const listeners: Listener[] = [];
   const accept = engine.accept.bind(engine);
-  const pages = new Pages(accept, rest.report);
+  const pages = new Pages(accept, rest.report, onRefused);
   const told: ListenOptions = {
     hasTokens: rest.verify !== undefined,
     ...(rest.verify === undefined ? {} : { verify: rest.verify }),
@@ -113,6 +135,15 @@ export async function serve(options: ServeOptions): Promise<Hub> {
     },
     close: () => (closing ??= close()),
   };
+}
+
+/** A refused command as people would name it: its type, and the ids and names in it. */
+function refusingOf(agent: string, command: Command, { code, message, ...fields }: Rejection): Refusing {
+  const { type, ...said } = command;
+  const names = Object.values(said).filter(
+    (value): value is string => typeof value === "string" && value.length <= limits.idMax,
+  );
+  return { agent, command: [type, ...names], code, message, fields };
 }
 
 /** HTTP and WebSocket come together on one port, so the second url of a port says nothing new. */

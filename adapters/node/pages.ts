@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Client, type ClientOptions, openClient } from "../../core/client/client.ts";
 import type { Accept } from "../../core/ports/transport.ts";
 import { memoryPair } from "../../transports/memory/pair.ts";
+import type { Refusing } from "../place/refusals.ts";
 import { systemChance, systemClock } from "./system.ts";
 
 /** Who speaks through a page, as `session.open` is told. */
@@ -20,6 +21,8 @@ export interface PageHost {
   connect(visitor: Visitor, loopback?: boolean): Promise<Client>;
   /** Hears of what went wrong and is nobody's to answer. */
   report(what: string, error: unknown): void;
+  /** Hears of what a page refused by itself, without a command that was. */
+  refused?(refusal: Refusing): void;
 }
 
 /** One family of pages. */
@@ -47,9 +50,14 @@ export class Pages {
   readonly #host: PageHost;
   readonly #desks = new Map<string, Promise<Desk>>();
 
-  constructor(accept: Accept, report: (what: string, error: unknown) => void = () => undefined) {
+  constructor(
+    accept: Accept,
+    report: (what: string, error: unknown) => void = () => undefined,
+    refused: (refusal: Refusing) => void = () => undefined,
+  ) {
     this.#host = {
       report,
+      refused,
       connect: (visitor, loopback = true) =>
         openClient({
           clock: systemClock,

@@ -5,6 +5,7 @@ import { Failure } from "../failures.ts";
 import type { Settings } from "../model/log.ts";
 import type { FindFences } from "../model/markpact.ts";
 import { type Command, tables } from "../model/model.ts";
+import type { Rejection } from "../model/slice.ts";
 import type { Chance, Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import { type Check, compile, type Problem } from "../protocol/schema.ts";
@@ -30,6 +31,8 @@ export interface EngineOptions extends AdmissionOptions {
    * metrics.
    */
   readonly onOutcome?: (outcome: "accepted" | "repeated" | "refused" | "failed", code: string) => void;
+  /** Called with each command that is refused, and how; not with one that was refused before. */
+  readonly onRefusal?: (agent: string, command: Command, rejection: Rejection) => void;
 }
 
 /** A command of an embedded caller. */
@@ -56,15 +59,20 @@ export function unfit({ type, ...fields }: Command): Problem | undefined {
   return check(fields);
 }
 
-/** The proposal, its outcome being told to `onOutcome` as well. */
-export function counted(proposal: Proposal, { onOutcome }: Pick<EngineOptions, "onOutcome">): Proposal {
-  if (onOutcome === undefined) return proposal;
+/** The proposal, its outcome being told to `onOutcome` and `onRefusal` as well. */
+export function counted(
+  proposal: Proposal,
+  { onOutcome, onRefusal }: Pick<EngineOptions, "onOutcome" | "onRefusal">,
+): Proposal {
+  if (onOutcome === undefined && onRefusal === undefined) return proposal;
   return {
     ...proposal,
     settle: (outcome) => {
-      if (outcome instanceof Failure) onOutcome("failed", outcome.code);
-      else if (!outcome.ok) onOutcome("refused", outcome.rejection.code);
-      else onOutcome(outcome.repeated === true ? "repeated" : "accepted", "");
+      if (outcome instanceof Failure) onOutcome?.("failed", outcome.code);
+      else if (!outcome.ok) {
+        onOutcome?.("refused", outcome.rejection.code);
+        if (outcome.repeated !== true) onRefusal?.(proposal.agent, proposal.command, outcome.rejection);
+      } else onOutcome?.(outcome.repeated === true ? "repeated" : "accepted", "");
       proposal.settle(outcome);
     },
   };

@@ -1,6 +1,7 @@
 /**
  * The verbs of the command line, each through a hub and directly on the log.
  */
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { finished, inSandbox, type Sandbox } from "./command-line.ts";
 
@@ -318,6 +319,47 @@ describe.each(ways)("%s", { concurrent: true }, (way) => {
         /refused {2}claim B\n.*held by alice as A.*\n.*A of alice was released, done at .* \(#/,
       );
       expect(told.out.indexOf("claim.granted")).toBeLessThan(told.out.indexOf("refused"));
+    }),
+  );
+
+  it(
+    "tells why a hub refused what did not come from a shell: commands once, and edits that hooks saw",
+    within(async (box) => {
+      const { urls } = await box.serve();
+      const hub = urls.find((url) => url.startsWith("http:"));
+      const post = (path: string, body: object, agent = "carol") =>
+        fetch(`${hub}${path}`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "holdfast-agent": agent },
+          body: JSON.stringify(body),
+        });
+      const { epoch } = (await box.run(["claim", "A", "--paths", "src", "--json"])).json;
+      expect((await box.run(["claim", "B", "--paths", "src/x"], { as: "bob" })).code).toBe(2);
+      const renew = { jsonrpc: "2.0", id: 1, method: "claim.renew", params: { claim: "B", epoch: 3 } };
+      await (await post("/rpc", renew)).text();
+      const tool_input = { file_path: join(box.root, "src/login.ts"), old_string: "a", new_string: "b" };
+      const edit = { session_id: "s", cwd: box.root, tool_name: "Edit", tool_input, tool_use_id: "t" };
+      const denied = await post("/hooks/claude", { ...edit, hook_event_name: "PreToolUse" });
+      expect(await denied.text()).toContain("held by alice as A");
+      // What a hub refuses is written down a moment later.
+      const refusedOf = async (id: string, count: number): Promise<object[]> => {
+        for (;;) {
+          const { refused = [] } = (await box.run(["why", id, "--json"])).json ?? {};
+          if (refused.length >= count) return refused;
+        }
+      };
+      expect(await refusedOf("src/login.ts", 1)).toMatchObject([
+        {
+          agent: "carol",
+          command: ["Edit", "src/login.ts"],
+          since: [{ claim: "A", holder: "alice", epoch }],
+        },
+      ]);
+      const ofB = await refusedOf("B", 2);
+      expect(ofB).toMatchObject([
+        { agent: "bob", code: "claim.overlap" },
+        { agent: "carol", code: "claim.unknown" },
+      ]);
     }),
   );
 
