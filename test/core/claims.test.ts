@@ -564,6 +564,9 @@ describe("worktrees", () => {
     expect(covering("bob", "docs/a/b")).toMatchObject({ mayEdit: true });
     expect(covering("carol", "docs/a/b")).toMatchObject({ mayEdit: true });
     expect(covering("alice", "docs/a/b")).toMatchObject({ mayEdit: false });
+    held.when(bob.acquires("V", within("/two", "src")));
+    expect(held.ask("claims.list", { worktree: "/two" })).toMatchObject({ items: [{ claim: "V" }] });
+    held.when(bob.releases("V"));
     held.when(bob.acquires("W", { ...within("/one", "lib"), acrossWorktrees: true }));
     expect(covering("carol", "lib/a.ts", "/two")).toMatchObject({ items: [{ claim: "W" }], mayEdit: false });
     expect(covering("bob", "lib/a.ts", "/two")).toMatchObject({ items: [{ claim: "W" }], mayEdit: true });

@@ -49,3 +49,8 @@ it("writes no entry for what changes nothing, and answers as of where the log st
   expect(await world.submit(engine, "a", { type: "agent.describe" })).toEqual({ ok: true, seq });
   expect(engine.head()).toBe(seq);
 });
+
+it("has nothing ready where nothing was asked for", () => {
+  const sequencer = new Sequencer({ fold: emptyFold, hub: "h", hash: sha256, repeat: () => {} });
+  expect(sequencer.ready(0, 0)).toBeUndefined();
+});

@@ -44,6 +44,31 @@ async function told(count: number, events?: readonly string[]): Promise<string[]
   return messages.map(({ method, params }) => `${method} ${params.seq}`);
 }
 
+it("puts entries together in frames that are not too large", async () => {
+  const count = 100;
+  const frames: Frame[] = [];
+  const text = "x".repeat(20_000);
+  const large = (seq: number): Entry => ({
+    ...entry(seq),
+    events: [{ type: "activity.logged", agent: "a", kind: "edit", text }],
+  });
+  const entries = Array.from({ length: count }, (_, i) => large(i + 1));
+  const connection = { codec: "json", bufferedBytes: 0, send: (frame: Frame) => frames.push(frame) };
+  const subscriptions = new Subscriptions({
+    tail: new Tail(count),
+    head: () => count,
+    read: async function* (after) {
+      yield entries.slice(after);
+    },
+  });
+  const asker = () => ({ agent: "b", nowMs: 0, operator: false, guarded: false });
+  subscriptions.follow({ after: 0, connection: connection as unknown as Connection, asker }).pump();
+  await settle();
+  expect(frames.length).toBeGreaterThan(1);
+  expect(frames.length).toBeLessThan(count / 4);
+  expect(Math.max(...frames.map((frame) => frame.length))).toBeLessThan(limits.frameBytesMax / 4 + 1000);
+});
+
 it("is shown every entry once, and told nothing besides, whatever the length of the log", async () => {
   for (const count of [
     1,

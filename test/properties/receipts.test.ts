@@ -76,4 +76,15 @@ describe("the table of receipts", () => {
       { numRuns: 400 },
     );
   });
+
+  it("keeps what is not forgotten through any number of forgettings", () => {
+    const table = ReceiptTable.empty.under(new Edit());
+    for (let seq = 1; seq <= 20_000; seq++) {
+      table.answer({ agent: "ann", id: `s${seq}`, digest: "x", seq, answered: seq, atMs: seq });
+      if (seq > 3) table.forget();
+    }
+    expect(table.oldest?.id).toBe("s19998");
+    expect(table.answered().map(({ id }) => id)).toEqual(["s19998", "s19999", "s20000"]);
+    expect([table.get("ann", "s19997"), table.get("ann", "s19998")?.seq]).toEqual([undefined, 19_998]);
+  });
 });
