@@ -25,6 +25,8 @@ export function intrude(alone: Alone, judge: Judge, withToken: boolean): void {
   const incarnation = hub.incarnation;
   const own = hub.dial();
   if (own === undefined) return;
+  // Somebody may have come with the token before, and the one who stood here not have heard of it.
+  const wasTaken = wire.hub.reason === "taken-over";
   const open = () => alone.stands() && wire.cutAt === undefined && !wire.hub.closed && !wire.hub.mute;
   own.client.receive({
     frame: (frame) => {
@@ -33,7 +35,7 @@ export function intrude(alone: Alone, judge: Judge, withToken: boolean): void {
       const here = result !== undefined && hub.incarnation === incarnation;
       if (here && open()) judge.fail(`${label} is not alone`);
       // It may have been taken over by itself meanwhile, and ended: then it knows.
-      if (here && !withToken && alone.stands() && wire.hub.reason === "taken-over") {
+      if (here && !withToken && !wasTaken && alone.stands() && wire.hub.reason === "taken-over") {
         judge.fail(`${label} was taken over without its resume token`);
       }
       own.client.close("goodbye");
