@@ -2,9 +2,13 @@
  * What a class of characters admits, to the character.
  */
 import { expect, it } from "vitest";
-import { classCells } from "../../core/model/characters.ts";
+import { ANY, classCells } from "../../core/model/characters.ts";
 
 const LAST = 0x10ffff;
+
+it("lets any character of a segment stand for a question mark", () => {
+  expect(ANY).toEqual([0, 46, 48, LAST]);
+});
 
 it("admits what it names, or all else but the slash", () => {
   expect(classCells("[a-c]", false)).toEqual([97, 99]);

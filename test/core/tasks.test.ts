@@ -104,6 +104,15 @@ describe("declaring", () => {
     expect(fleet.status("a", "m12")).toBe("none none");
   });
 
+  test("TA4: of what a task waits for, so many are shown and no more", () => {
+    const fleet = new Ledger();
+    const many = Array.from({ length: limits.waitingShown + 5 }, (_, i) => `d${i}`);
+    fleet.declare("a", { dependsOn: many });
+    expect(fleet.task("a").waitingFor).toEqual(many.slice(0, limits.waitingShown));
+    const { rejection } = fleet.send("ann", { type: "task.start", task: "a" });
+    expect(rejection).toMatchObject({ waitingFor: many.slice(0, limits.waitingShown), more: true });
+  });
+
   test("TA2: an existing id is refused; amending changes the given fields of the named version alone", () => {
     const fleet = new Ledger();
     fleet.declare("a", { priority: 3, requires: ["x"] });
