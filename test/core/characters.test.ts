@@ -20,4 +20,5 @@ it("admits what it names, or all else but the slash", () => {
 it("has no empty stretches where what is left out begins where it does", () => {
   expect(classCells("[!\u0000-a]", false)).toEqual([98, LAST]);
   expect(classCells("[!b-\u{10ffff}]", false)).toEqual([0, 46, 48, 97]);
+  expect(classCells("[/-a]", false)).toEqual([48, 97]);
 });

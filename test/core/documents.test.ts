@@ -358,6 +358,11 @@ describe("DO6 both touched the same characters", () => {
       theirs: [{ from: 1, to: 4, insert: "X", by: "alice", version: 1 }],
     });
     expect(text(story)).toBe("aXef");
+    // Of a long text only so much is shown.
+    const long = "y".repeat(limits.conflictTextShown + 1);
+    story
+      .when(bob.patches("D", "text", { changes: [{ from: 2, to: 5, insert: long }], onConflict: "reject" }))
+      .refused("block.conflict", { mine: [{ from: 2, to: 5, insert: long.slice(1) }] });
     const apart = { changes: [{ from: 5, insert: "Y" }], onConflict: "reject" } as const;
     story.when(bob.patches("D", "text", apart)).gives("block.patched");
     expect(text(story)).toBe("aXeYf");

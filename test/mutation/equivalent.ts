@@ -71,6 +71,13 @@ export const equivalents: readonly Equivalent[] = [
     what: "< becomes <=",
     why: "there is nothing behind the end, and nothing is within it",
   },
+  {
+    id: "d5e97518",
+    file: "core/model/scope-routes.ts",
+    line: "const CHUNK_ENDS = [2, 5, 9, 14, 20, 32];",
+    what: "32 becomes 33",
+    why: "how finely long beginnings are told apart decides how many are looked at, not what is found",
+  },
 ];
 
 /** Whether it is known to change nothing. */
