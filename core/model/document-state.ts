@@ -161,7 +161,8 @@ function patchedBlock(
   undoes: number | undefined,
   at: At,
 ): Block {
-  const version = block.version + 1;
+  // No block is ever patched so often, but an event may say that it was.
+  const version = Math.min(block.version + 1, Number.MAX_SAFE_INTEGER);
   const { seq, by, atMs } = at;
   const patch: Patch =
     undoes === undefined

@@ -137,6 +137,20 @@ test("any events can be folded, saved, loaded and asked about, and any command d
   );
 });
 
+test("a block of the last version there is can be stored again with changes", () => {
+  const block = (version: number) => ({ block: "C", kind: "x", version });
+  const stored = (blocks: readonly object[]): Entry["events"] =>
+    [{ type: "document.stored", document: "A", format: "markpact", blocks }] as unknown as Entry["events"];
+  const about = { atMs: 0, wallMs: 0, by: "ann", id: "" };
+  const entries: Entry[] = [
+    { ...about, seq: 1, events: stored([block(Number.MAX_SAFE_INTEGER)]) },
+    { ...about, seq: 2, events: stored([{ ...block(0), changes: [] }]) },
+    { ...about, seq: 3, events: stored([{ ...block(0), changes: [] }]) },
+  ];
+  const { documents } = reloaded(fold(entries, settle(bare())));
+  expect(documents.byId.get("A")?.blocks.get("C")?.version).toBe(Number.MAX_SAFE_INTEGER);
+});
+
 test("any question can be answered on any state", { timeout: 120_000 }, () => {
   const questions = Object.entries(queries).map(([method, query]) =>
     arbitrary(query.params).map((params) => ({ method, params })),
