@@ -133,7 +133,7 @@ test("any events can be folded, saved, loaded and asked about, and any command d
         }
       }
     }),
-    { numRuns: 600 },
+    { numRuns: 450 },
   );
 });
 
