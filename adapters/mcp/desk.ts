@@ -6,12 +6,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
 import { Refused } from "../../core/client/refused.ts";
 import { Failure } from "../../core/failures.ts";
+import { limits } from "../../core/limits.ts";
 import { decode } from "../../core/protocol/codec.ts";
 import { findRepository } from "../place/repository.ts";
-import { Bodies, sendError, sendWeb, webRequest } from "./exchange.ts";
+import { sendError, sendWeb, webRequest } from "./exchange.ts";
 import { listenedTo } from "./listening.ts";
 import { Sessions } from "./sessions.ts";
-import { type McpHost, Visitors } from "./visitors.ts";
+import { type BodyProblem, type McpHost, Visitors } from "./visitors.ts";
 import { type Who, whoAsks } from "./who.ts";
 
 export type { McpHost } from "./visitors.ts";
@@ -28,7 +29,6 @@ export function openMcpDesk(host: McpHost): McpDesk {
 export class McpDesk {
   readonly #host: McpHost;
   readonly #root: string;
-  readonly #bodies = new Bodies();
   readonly #visitors: Visitors;
   readonly #sessions: Sessions;
   readonly #sweeping: NodeJS.Timeout;
@@ -77,7 +77,7 @@ export class McpDesk {
       request.resume();
       return sendError(response, 415, "The body must be application/json.");
     }
-    const body = await this.#bodies.read(request);
+    const body = await this.#host.bodies.read(request, limits.frameBytesMax);
     if ("problem" in body) return unreadable(response, body.problem);
     const decoded = decode(body.text);
     if ("problem" in decoded)
@@ -124,10 +124,17 @@ export class McpDesk {
   }
 }
 
-function unreadable(response: ServerResponse, problem: string): void {
+/** How each is answered and said. */
+const PROBLEMS = {
+  "too-large": [413, "too large"],
+  "not-utf8": [400, "not UTF-8"],
+  "too-many": [503, "too many at once"],
+} as const;
+
+function unreadable(response: ServerResponse, problem: BodyProblem): void {
   if (problem === "aborted") return void response.destroy();
-  const status = problem === "too large" ? 413 : problem === "not UTF-8" ? 400 : 503;
-  sendError(response, status, `The body is ${problem}. Nothing was done.`);
+  const [status, words] = PROBLEMS[problem];
+  sendError(response, status, `The body is ${words}. Nothing was done.`);
 }
 
 /** Says why a request was not served at all. */

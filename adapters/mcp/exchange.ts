@@ -1,6 +1,6 @@
 /**
- * Between node's requests and answers and those of the web, which the SDK speaks: bodies within bounds,
- * answers no faster than they are taken.
+ * Between node's requests and answers and those of the web, which the SDK speaks: answers no faster than they
+ * are taken.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { limits } from "../../core/limits.ts";
@@ -11,49 +11,6 @@ const ALWAYS = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 } as const;
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Why a body could not be taken. */
-export type BodyProblem = "too large" | "too many at once" | "aborted" | "not UTF-8";
-
-/** Reads bodies, all of which together take a bounded amount of memory. */
-export class Bodies {
-  #heldBytes = 0;
-
-  /** The text of a body; one that is too large is read to its end and dropped, so that it is answered. */
-  async read(
-    request: IncomingMessage,
-  ): Promise<{ readonly text: string } | { readonly problem: BodyProblem }> {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    let problem: BodyProblem | undefined;
-    try {
-      for await (const chunk of request as AsyncIterable<Buffer>) {
-        if (problem !== undefined) continue;
-        bytes += chunk.length;
-        this.#heldBytes += chunk.length;
-        chunks.push(chunk);
-        if (bytes > limits.frameBytesMax) problem = "too large";
-        else if (this.#heldBytes > limits.requestBodiesBytesMax) problem = "too many at once";
-        if (problem === undefined) continue;
-        this.#heldBytes -= bytes;
-        bytes = 0;
-        chunks.length = 0;
-      }
-    } catch {
-      problem = "aborted";
-    } finally {
-      this.#heldBytes -= bytes;
-    }
-    if (problem !== undefined) return { problem };
-    try {
-      return { text: utf8.decode(Buffer.concat(chunks)) };
-    } catch {
-      return { problem: "not UTF-8" };
-    }
-  }
-}
 
 /** The request as the web has it, without its body; its signal tells when nobody waits for the answer. */
 export function webRequest(request: IncomingMessage, response: ServerResponse): Request {

@@ -2,6 +2,7 @@
  * Visitors: those who ask over HTTP, each with a session at the hub that is kept open between requests, for
  * a while. The one who asked longest ago makes room for another.
  */
+import type { IncomingMessage } from "node:http";
 import { createMcpHandler, InMemoryServerEventBus, type McpHttpHandler } from "@modelcontextprotocol/server";
 import type { Client, ClientOptions } from "../../core/client/client.ts";
 import { Failure } from "../../core/failures.ts";
@@ -15,7 +16,17 @@ import { keyOf, pathsIn, type Who } from "./who.ts";
 export interface McpHost {
   connect(visitor: Omit<ClientOptions, "dial" | "clock" | "chance">, loopback?: boolean): Promise<Client>;
   report(what: string, error: unknown): void;
+  /** Reads bodies as the hub's own pages do. */
+  readonly bodies: {
+    read(
+      request: IncomingMessage,
+      bytesMax: number,
+    ): Promise<{ readonly text: string } | { readonly problem: BodyProblem }>;
+  };
 }
+
+/** Why a body could not be taken. */
+export type BodyProblem = "too-large" | "too-many" | "aborted" | "not-utf8";
 
 /** Under this name those look on who did not say theirs. */
 const NAMELESS = "mcp-guest";

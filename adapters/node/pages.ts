@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Client, type ClientOptions, openClient } from "../../core/client/client.ts";
 import type { Accept } from "../../core/ports/transport.ts";
+import { Bodies } from "../../transports/http/exchange.ts";
 import { memoryPair } from "../../transports/memory/pair.ts";
 import type { Refusing } from "../place/refusals.ts";
 import { systemChance, systemClock } from "./system.ts";
@@ -21,6 +22,8 @@ export interface PageHost {
   connect(visitor: Visitor, loopback?: boolean): Promise<Client>;
   /** Hears of what went wrong and is nobody's to answer. */
   report(what: string, error: unknown): void;
+  /** Reads bodies, all of which together take a bounded amount of memory. */
+  readonly bodies: Bodies;
   /** Hears of what a page refused by itself, without a command that was. */
   refused?(refusal: Refusing): void;
 }
@@ -56,6 +59,7 @@ export class Pages {
     refused: (refusal: Refusing) => void = () => undefined,
   ) {
     this.#host = {
+      bodies: new Bodies(),
       report,
       refused,
       connect: (visitor, loopback = true) =>

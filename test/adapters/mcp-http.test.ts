@@ -10,6 +10,7 @@ import { nameFor, pathsIn } from "../../adapters/mcp/who.ts";
 import { connect } from "../../adapters/node/connect.ts";
 import { type Hub, serve } from "../../adapters/node/hub.ts";
 import { limits } from "../../core/limits.ts";
+import { Bodies } from "../../transports/http/exchange.ts";
 import { connectHttp, type McpHostClient, pause } from "./mcp-hosts.ts";
 
 let hub: Hub;
@@ -324,6 +325,7 @@ describe("visitors", () => {
     return {
       opened,
       closed,
+      bodies: new Bodies(),
       report: () => undefined,
       connect: async ({ agent }: { agent: string }) => {
         opened.push(agent);
